@@ -1,0 +1,231 @@
+from crossfold.v1 import data_pb2 as _data_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_OK: _ClassVar[Outcome]
+    OUTCOME_RAISED: _ClassVar[Outcome]
+    OUTCOME_POISON: _ClassVar[Outcome]
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_OK: Outcome
+OUTCOME_RAISED: Outcome
+OUTCOME_POISON: Outcome
+
+class Code(_message.Message):
+    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload")
+    BLOB_ID_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    SYS_PATH_FIELD_NUMBER: _ClassVar[int]
+    WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
+    PRELOAD_FIELD_NUMBER: _ClassVar[int]
+    blob_id: str
+    recipe: Recipe
+    sys_path: _containers.RepeatedScalarFieldContainer[str]
+    working_dir: str
+    preload: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Recipe(_message.Message):
+    __slots__ = ("steps", "scoring", "features", "target", "return_train_score", "error_score", "import_paths")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    SCORING_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    RETURN_TRAIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_SCORE_FIELD_NUMBER: _ClassVar[int]
+    IMPORT_PATHS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    scoring: _containers.RepeatedScalarFieldContainer[str]
+    features: _containers.RepeatedScalarFieldContainer[str]
+    target: str
+    return_train_score: bool
+    error_score: str
+    import_paths: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., scoring: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ..., target: _Optional[str] = ..., return_train_score: _Optional[bool] = ..., error_score: _Optional[str] = ..., import_paths: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("name", "entry_point", "params_json")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_POINT_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    entry_point: str
+    params_json: str
+    def __init__(self, name: _Optional[str] = ..., entry_point: _Optional[str] = ..., params_json: _Optional[str] = ...) -> None: ...
+
+class Candidate(_message.Message):
+    __slots__ = ("pickle", "params_json")
+    PICKLE_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
+    pickle: _data_pb2.Value
+    params_json: str
+    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ...) -> None: ...
+
+class TaskFit(_message.Message):
+    __slots__ = ("index", "candidate_index", "split_index", "candidate", "extra")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    candidate_index: int
+    split_index: int
+    candidate: Candidate
+    extra: bytes
+    def __init__(self, index: _Optional[int] = ..., candidate_index: _Optional[int] = ..., split_index: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., extra: _Optional[bytes] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("index", "pickle")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    PICKLE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    pickle: _data_pb2.Value
+    def __init__(self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
+
+class Task(_message.Message):
+    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DATASET_ID_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    FITS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    job_id: str
+    session_id: str
+    attempt: int
+    code: Code
+    dataset_id: str
+    split: _data_pb2.Split
+    fits: _containers.RepeatedCompositeFieldContainer[TaskFit]
+    calls: _containers.RepeatedCompositeFieldContainer[Call]
+    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("type", "message", "traceback", "pickle")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TRACEBACK_FIELD_NUMBER: _ClassVar[int]
+    PICKLE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    message: str
+    traceback: str
+    pickle: _data_pb2.Value
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
+
+class Warning(_message.Message):
+    __slots__ = ("category", "message", "filename", "line")
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    category: bytes
+    message: str
+    filename: str
+    line: int
+    def __init__(self, category: _Optional[bytes] = ..., message: _Optional[str] = ..., filename: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
+
+class Result(_message.Message):
+    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt")
+    class TestScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class TrainScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    TEST_SCORES_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_SCORES_FIELD_NUMBER: _ClassVar[int]
+    FIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SCORE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SLOT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    index: int
+    outcome: Outcome
+    test_scores: _containers.ScalarMap[str, float]
+    train_scores: _containers.ScalarMap[str, float]
+    fit_seconds: float
+    score_seconds: float
+    slot_seconds: float
+    value: _data_pb2.Value
+    failure: Failure
+    output: str
+    warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+    worker: str
+    attempt: int
+    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class Fault(_message.Message):
+    __slots__ = ("task_id", "job_id", "attempt", "running", "reason", "worker")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    job_id: str
+    attempt: int
+    running: int
+    reason: str
+    worker: str
+    def __init__(self, task_id: _Optional[str] = ..., job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., running: _Optional[int] = ..., reason: _Optional[str] = ..., worker: _Optional[str] = ...) -> None: ...
+
+class WorkerInfo(_message.Message):
+    __slots__ = ("id", "host", "pid", "slots", "busy", "environment")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    BUSY_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    host: str
+    pid: int
+    slots: int
+    busy: int
+    environment: Environment
+    def __init__(self, id: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., busy: _Optional[int] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ...) -> None: ...
+
+class Environment(_message.Message):
+    __slots__ = ("python", "packages")
+    class PackagesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PYTHON_FIELD_NUMBER: _ClassVar[int]
+    PACKAGES_FIELD_NUMBER: _ClassVar[int]
+    python: str
+    packages: _containers.ScalarMap[str, str]
+    def __init__(self, python: _Optional[str] = ..., packages: _Optional[_Mapping[str, str]] = ...) -> None: ...
