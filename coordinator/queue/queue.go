@@ -7,6 +7,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
@@ -16,7 +17,10 @@ var ErrClosed = errors.New("queue: closed")
 
 // Queue carries tasks to workers and results back, and keeps the ledger.
 //
-// All methods are safe for concurrent use. Every wait ends with the context.
+// All methods are safe for concurrent use. Every wait ends with the context. Messages that were
+// handed over or received are shared: nobody changes them afterwards.
+//
+// Job, task, worker and session ids become parts of subjects: 1 to 128 letters, digits, "-" or "_".
 type Queue interface {
 	// PublishTask stores a task until a worker acks it or its job is purged. Publishing a task id
 	// that is stored already is a no-op. Tasks are delivered in the order they were published.
@@ -35,9 +39,9 @@ type Queue interface {
 	PublishFault(ctx context.Context, fault *pb.Fault) error
 	// HasResult says whether the ledger holds a result for a fit.
 	HasResult(ctx context.Context, jobID string, index uint32) (bool, error)
-	// Outcomes delivers every result in the ledger, in stored order, then everything new: results,
-	// results of calls, and faults. There is one consumer, the coordinator. The channel is closed
-	// when ctx ends or the queue is closed.
+	// Outcomes delivers every result in the ledger, in stored order, then one Outcome with Replayed
+	// set, then everything new: results, results of calls, and faults. There is one consumer at a
+	// time, the coordinator. The channel is closed when ctx ends or the queue is closed.
 	Outcomes(ctx context.Context) (<-chan Outcome, error)
 
 	// SaveJob writes a job's manifest to the ledger, durably, replacing an earlier one.
@@ -70,6 +74,8 @@ type Outcome struct {
 	// Results holds one fit's result, or those of several calls.
 	Results []*pb.Result
 	Fault   *pb.Fault
+	// Replayed says that everything the ledger held when Outcomes was called has been delivered.
+	Replayed bool
 }
 
 // Manifest is what the ledger keeps of a job beside its results.
@@ -102,6 +108,21 @@ type Delivery interface {
 	Ack(ctx context.Context) error
 	// Nak gives the task back for immediate redelivery.
 	Nak(ctx context.Context) error
+}
+
+// CheckID refuses an id that can't be a part of a subject.
+func CheckID(kind, id string) error {
+	if len(id) == 0 || len(id) > 128 {
+		return fmt.Errorf("queue: %s id %q has %d characters: use 1 to 128", kind, id, len(id))
+	}
+	for i := range len(id) {
+		c := id[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' {
+			continue
+		}
+		return fmt.Errorf("queue: %s id %q has a %q in it: use letters, digits, \"-\" and \"_\"", kind, id, c)
+	}
+	return nil
 }
 
 // LeaseSeconds is how long a worker may hold a task without extending it.

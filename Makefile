@@ -1,0 +1,104 @@
+# Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# The interpreter that makes .venv; everything after that uses .venv.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/.stamps
+TOOLS := bin/tools
+
+VERSION = $(shell sed -n 's/^__version__ *= *"\(.*\)"/\1/p' python/crossfold/__init__.py)
+COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+GO_SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard -- '*.go' 'cmd/*.py' 2>/dev/null))
+PROTOS := $(wildcard proto/crossfold/v1/*.proto)
+# The race detector needs a C compiler; without one the tests still run.
+RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
+
+.PHONY: help setup run test test-go test-python check check-go check-python check-generated \
+	generate bench wheel clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+setup: ## Make .venv, install the pinned packages, build bin/crossfold
+	@$(MAKE) -j2 $(STAMPS)/package python/crossfold/_bin/crossfold
+
+run: setup ## Cross-validate digits with scikit-learn and TensorFlow on a local cluster
+	@$(PY) examples/digits.py
+
+test: setup ## Run every test: Go with the race detector, then Python
+	@$(MAKE) test-go
+	@$(MAKE) test-python
+
+test-go:
+	CROSSFOLD_PYTHON=$(CURDIR)/$(PY) go test $(RACE) -timeout 300s ./...
+
+test-python:
+	$(PY) -m pytest -q python/tests tests
+
+check: setup ## Formatting, vet, linters, types, vulnerabilities, generated code
+	@$(MAKE) check-go
+	@$(MAKE) check-python
+	@$(MAKE) check-generated
+
+check-go:
+	@unformatted=$$(git ls-files --cached --others --exclude-standard -- '*.go' | xargs gofmt -l); \
+		[ -z "$$unformatted" ] || { echo "run gofmt -w on:" $$unformatted >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	@.ci/govulncheck
+
+check-python:
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	cd python && $(CURDIR)/$(PY) -m mypy --strict -p crossfold
+
+check-generated: $(TOOLS)/.stamp
+	@.ci/generate --check
+
+generate: $(STAMPS)/requirements $(TOOLS)/.stamp ## Regenerate the Go and Python code of proto/
+	@.ci/generate
+
+bench: setup ## Print the benchmarks as ratios; CASE=name and PEERS=a,b narrow it down
+	@$(PY) tests/bench/run.py $(if $(CASE),--case $(CASE)) $(if $(PEERS),--peers $(PEERS))
+
+wheel: setup ## Build the wheel, binary inside, into dist/
+	$(PY) -m build --wheel --no-isolation --outdir dist python
+
+clean: ## Remove everything that make made
+	rm -rf $(VENV) bin dist out python/build python/*.egg-info python/crossfold/_bin
+
+# Stamps: each is newer than what it was made from, so a warm `make setup` does nothing.
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+		f"make setup: $(PYTHON) is Python {v[0]}.{v[1]}; Crossfold needs 3.11 or newer: make PYTHON=python3.11 setup")'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/requirements: requirements/dev.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements/dev.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/package: $(STAMPS)/requirements python/pyproject.toml
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e python
+	@touch $@
+
+bin/crossfold: go.mod go.sum $(GO_SOURCES)
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/crossfold
+
+# A link, so that the package runs the binary that was built last; a wheel gets the file itself.
+python/crossfold/_bin/crossfold: bin/crossfold
+	@mkdir -p $(@D) && ln -sfn ../../../bin/crossfold $@
+
+$(TOOLS)/.stamp: go.mod go.sum
+	GOBIN=$(CURDIR)/$(TOOLS) go install google.golang.org/protobuf/cmd/protoc-gen-go \
+		google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	@touch $@

@@ -1,0 +1,228 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/crossfold/crossfold/coordinator/queue"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
+)
+
+// PublishResult stores a fit's first result under its subject.
+func (q *Queue) PublishResult(ctx context.Context, result *pb.Result) (bool, error) {
+	job, index := result.GetJobId(), result.GetIndex()
+	if err := queue.CheckID("job", job); err != nil {
+		return false, err
+	}
+	first, err := q.publishOnce(ctx, resultSubject(job, index), result)
+	return first, q.failed(err, "storing result %d of job %s", index, job)
+}
+
+// publishOnce stores a message unless its subject has one; then first is false.
+func (q *Queue) publishOnce(ctx context.Context, subject string, message proto.Message) (first bool, err error) {
+	data, err := proto.Marshal(message)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel, err := q.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer cancel()
+	// Expecting no earlier message has an error code of its own; the stream's discard-new, which
+	// holds for publishers that expect nothing, has only a text.
+	_, err = q.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		switch refused.ErrorCode {
+		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
+
+// PublishCallResults sends results in as few messages as their size allows.
+func (q *Queue) PublishCallResults(ctx context.Context, results []*pb.Result) error {
+	// Half the limit leaves room for the last result that is added.
+	limit := int(q.conn.MaxPayload() / 2)
+	for len(results) > 0 {
+		job := results[0].GetJobId()
+		if err := queue.CheckID("job", job); err != nil {
+			return err
+		}
+		var data []byte
+		sent := 0
+		for sent < len(results) && results[sent].GetJobId() == job && len(data) < limit {
+			more, err := appendDelimited(data, results[sent])
+			if err != nil {
+				return q.failed(err, "encoding result %d of job %s", results[sent].GetIndex(), job)
+			}
+			data = more
+			sent++
+		}
+		if err := q.publish(ctx, callsSubject(job, nuid.Next()), data); err != nil {
+			return q.failed(err, "sending %d results of job %s", sent, job)
+		}
+		results = results[sent:]
+	}
+	return nil
+}
+
+// PublishFault stores a fault until the coordinator has seen it.
+func (q *Queue) PublishFault(ctx context.Context, fault *pb.Fault) error {
+	err := cmp.Or(queue.CheckID("job", fault.GetJobId()), queue.CheckID("task", fault.GetTaskId()))
+	if err != nil {
+		return err
+	}
+	data, err := proto.Marshal(fault)
+	if err == nil {
+		err = q.publish(ctx, faultSubject(fault.GetJobId(), fault.GetTaskId(), fault.GetAttempt()), data)
+	}
+	return q.failed(err, "reporting a fault of task %s", fault.GetTaskId())
+}
+
+// publish waits until the stream has stored the message.
+func (q *Queue) publish(ctx context.Context, subject string, data []byte) error {
+	ctx, cancel, err := q.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	_, err = q.js.Publish(ctx, subject, data)
+	return err
+}
+
+// HasResult looks a fit up in the ledger.
+func (q *Queue) HasResult(ctx context.Context, jobID string, index uint32) (bool, error) {
+	if err := queue.CheckID("job", jobID); err != nil {
+		return false, err
+	}
+	ctx, cancel, err := q.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer cancel()
+	stream, err := q.resultsHandle(ctx)
+	if err == nil {
+		_, err = stream.GetLastMsgForSubject(ctx, resultSubject(jobID, index))
+	}
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, q.failed(err, "looking for result %d of job %s", index, jobID)
+}
+
+func (q *Queue) resultsHandle(ctx context.Context) (jetstream.Stream, error) {
+	q.mu.Lock()
+	stream := q.results
+	q.mu.Unlock()
+	if stream != nil {
+		return stream, nil
+	}
+	stream, err := q.js.Stream(ctx, resultsStream)
+	if err != nil {
+		return nil, err
+	}
+	q.mu.Lock()
+	q.results = stream
+	q.mu.Unlock()
+	return stream, nil
+}
+
+// SaveJob writes a manifest.
+func (q *Queue) SaveJob(ctx context.Context, manifest *queue.Manifest) error {
+	if err := queue.CheckID("job", manifest.JobID); err != nil {
+		return err
+	}
+	data, err := encodeManifest(manifest)
+	if err == nil {
+		err = q.publish(ctx, jobSubject(manifest.JobID), data)
+	}
+	return q.failed(err, "saving job %s", manifest.JobID)
+}
+
+// Jobs reads every manifest. One that can't be read is logged and left out.
+func (q *Queue) Jobs(ctx context.Context) ([]*queue.Manifest, error) {
+	ctx, cancel, err := q.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	stream, err := q.js.Stream(ctx, jobsStream)
+	if err != nil {
+		return nil, q.failed(err, "opening stream %s", jobsStream)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(jobSubject("*")))
+	if err != nil {
+		return nil, q.failed(err, "listing jobs")
+	}
+	all := make([]*queue.Manifest, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		message, err := stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // dropped since
+		}
+		if err != nil {
+			return nil, q.failed(err, "reading %s", subject)
+		}
+		manifest, err := decodeManifest(message.Data)
+		if err != nil {
+			q.logger.Error("queue: unreadable manifest left out", "subject", subject, "error", err)
+			continue
+		}
+		all = append(all, manifest)
+	}
+	slices.SortFunc(all, func(a, b *queue.Manifest) int {
+		return cmp.Or(cmp.Compare(a.SubmittedUnix, b.SubmittedUnix), cmp.Compare(a.JobID, b.JobID))
+	})
+	return all, nil
+}
+
+// DropTasks purges a job's tasks and tells workers.
+func (q *Queue) DropTasks(ctx context.Context, jobID string) error {
+	if err := queue.CheckID("job", jobID); err != nil {
+		return err
+	}
+	if err := q.purge(ctx, tasksStream, taskSubject(jobID, "*")); err != nil {
+		return err
+	}
+	return q.send(ctx, "drop."+jobID, nil)
+}
+
+// DropJob forgets a job. Its manifest goes last, so that a half dropped job is found again.
+func (q *Queue) DropJob(ctx context.Context, jobID string) error {
+	if err := q.DropTasks(ctx, jobID); err != nil {
+		return err
+	}
+	for _, p := range []struct{ stream, subject string }{
+		{faultsStream, "f." + jobID + ".>"},
+		{callsStream, callsSubject(jobID, "*")},
+		{resultsStream, "r." + jobID + ".*"},
+		{jobsStream, jobSubject(jobID)},
+	} {
+		if err := q.purge(ctx, p.stream, p.subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *Queue) purge(ctx context.Context, stream, subject string) error {
+	ctx, cancel, err := q.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	handle, err := q.js.Stream(ctx, stream)
+	if err == nil {
+		err = handle.Purge(ctx, jetstream.WithPurgeSubject(subject))
+	}
+	return q.failed(err, "purging %s from stream %s", subject, stream)
+}

@@ -1,0 +1,113 @@
+"""Crossfold runs scikit-learn and TensorFlow code, fold by fold, on every core and machine you own.
+
+    from crossfold.model_selection import GridSearchCV
+
+    GridSearchCV(SVC(), {"C": [1, 10]}).fit(X, y)
+
+The first fit finds or starts a cluster on this machine; `connect(url)` uses another one.
+Nothing heavy is imported until it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from crossfold._errors import (
+    BinaryNotFound,
+    ConnectionFailed,
+    CrossfoldError,
+    EnvironmentMismatch,
+    InvalidJob,
+    JobFailed,
+    PicklingError,
+    PoisonFitError,
+    RemoteError,
+    WorkerLost,
+)
+
+if TYPE_CHECKING:
+    from crossfold import joblib, model_selection
+    from crossfold._client import Client
+    from crossfold._report import Report
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BinaryNotFound",
+    "ConnectionFailed",
+    "CrossfoldError",
+    "EnvironmentMismatch",
+    "InvalidJob",
+    "JobFailed",
+    "PicklingError",
+    "PoisonFitError",
+    "RemoteError",
+    "WorkerLost",
+    "__version__",
+    "connect",
+    "joblib",
+    "model_selection",
+    "report",
+    "stats",
+]
+
+_SUBMODULES = frozenset({"joblib", "model_selection"})
+
+
+def connect(url: str | None = None) -> Client:
+    """Choose the cluster that this process uses from now on, and connect to it.
+
+    Parameters
+    ----------
+    url
+        ``unix:///path/to/sock`` for a cluster on this machine, ``grpcs://host:port`` for another
+        (with ``CROSSFOLD_TOKEN``, and ``CROSSFOLD_CA`` for a private certificate authority).
+        None: ``CROSSFOLD_URL``, else the embedded cluster of this user and environment, which is
+        started when it does not run.
+
+    Raises
+    ------
+    ConnectionFailed
+        No cluster could be reached or started.
+    EnvironmentMismatch
+        The workers run another Python or other package versions.
+    """
+    from crossfold import _client
+
+    return _client.connect(url)
+
+
+def stats() -> dict[str, int]:
+    """Count what the cluster has and did: workers, slots, tasks_completed, fits_completed,
+    calls_completed, faults, jobs_running. The counts start with the coordinator."""
+    from crossfold import _client
+
+    return _client.default_client().stats()
+
+
+def report(search: object) -> Report:
+    """Say how a fitted search of `crossfold.model_selection` was run: its job and every fit.
+
+    `Report.history` has one row per attempt at a fit, in order of completion, with the columns
+    job_id, candidate, split, worker, attempt, seconds and error: a pandas DataFrame when pandas
+    can be imported, else a list of dicts.
+
+    Raises
+    ------
+    ValueError
+        The search was not fitted on a cluster by this process.
+    """
+    from crossfold import _report
+
+    return _report.report(search)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"crossfold.{name}")
+    raise AttributeError(f"module 'crossfold' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

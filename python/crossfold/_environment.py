@@ -1,0 +1,39 @@
+"""The fingerprint of what can change a result in this process."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from importlib import metadata
+
+from crossfold.v1 import task_pb2 as pb
+
+# Name in the fingerprint, and the distributions that may provide it.
+_PACKAGES = {
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "scikit-learn": ("scikit-learn",),
+    "joblib": ("joblib",),
+    "cloudpickle": ("cloudpickle",),
+    "pyarrow": ("pyarrow",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "keras": ("keras",),
+}
+
+
+@functools.cache
+def environment() -> pb.Environment:
+    """Python's version and those of the packages, read from metadata: nothing is imported."""
+    packages = {}
+    for name, distributions in _PACKAGES.items():
+        version = next((v for v in map(_version, distributions) if v is not None), None)
+        if version is not None:
+            packages[name] = version
+    return pb.Environment(python=platform.python_version(), packages=packages)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

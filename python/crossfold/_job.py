@@ -1,0 +1,237 @@
+"""One job of a session, seen from the client.
+
+Three threads meet here. The caller's submits units and closes or stops the job. The session's
+sender turns waiting units into requests. The session's reader delivers events. A unit's callback
+runs once, in the reader (or in the sender when the unit could not be sent), unless the job was
+stopped.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crossfold._environment import environment
+from crossfold._errors import JobFailed, from_code
+from crossfold._outcome import Outcome, outcome_of, show, warn_again
+from crossfold.v1 import job_pb2 as pb
+from crossfold.v1 import task_pb2
+
+if TYPE_CHECKING:
+    from crossfold._session import Session
+
+Callback = Callable[[Outcome], object]
+Unit = tuple[Any, Callback]
+
+# How long a stopped job may take to say that its processes are gone.
+_STOP_SECONDS = 1.5
+
+
+class Watcher(Protocol):
+    """Follows what a Parallel call does on the cluster. Methods are called from any thread."""
+
+    def submitted(self, units: int) -> None:
+        """Units were handed to the cluster."""
+
+    def finished(self, units: int) -> None:
+        """Units ended."""
+
+    def ran(self, attempt: dict[str, Any]) -> None:
+        """One attempt at a fit ended; the keys are the columns of `Report.history`."""
+
+
+class Job(ABC):
+    """Units of one kind that run under one job id."""
+
+    def __init__(self, session: Session, name: str, max_parallel: int, watcher: Watcher | None) -> None:
+        self.id = secrets.token_hex(16)
+        self.name = name
+        self.session = session
+        self.max_parallel = max_parallel
+        self.watcher = watcher
+        self._lock = threading.Lock()
+        self._opened = False
+        self._sent = 0
+        self._pending: dict[int, Callback] = {}
+        self._held: dict[int, Outcome] = {}
+        self._warnings: list[task_pb2.Warning] = []
+        self._error: BaseException | None = None
+        self._stopped = False
+        self._ended = threading.Event()
+        session.add(self)
+
+    # What the caller's thread does.
+
+    def submit(self, payload: Any, callback: Callback) -> None:
+        """Hand in one unit; its callback gets the outcome."""
+        if self.watcher is not None:
+            self.watcher.submitted(1)
+        self.session.send(self, (payload, callback))
+
+    def close(self) -> None:
+        """Say that nothing more will be submitted."""
+        self.session.send(self, pb.SessionRequest(job_id=self.id, close=pb.Close()))
+
+    def stop(self) -> None:
+        """Drop what is not finished and kill what runs; returns when that is done, or after 1.5 s."""
+        with self._lock:
+            self._stopped = True
+            self._pending.clear()
+            self._held.clear()
+        self.session.send(self, pb.SessionRequest(job_id=self.id, stop=pb.Stop()))
+        if not self.session.is_own_thread():
+            self._ended.wait(_STOP_SECONDS)
+
+    def flush_warnings(self) -> None:
+        """Issue the warnings that arrived since the last flush, in the calling thread."""
+        arrived, self._warnings = self._warnings, []
+        warn_again(arrived)
+
+    # What the sender does.
+
+    @abstractmethod
+    def describe(self, spec: pb.JobSpec, first: Any) -> None:
+        """Complete the job's description, knowing its first unit."""
+
+    @abstractmethod
+    def encode(self, payload: Any, append: pb.Append) -> None:
+        """Add one unit to a message, or raise and leave the message as it was."""
+
+    def requests(self, units: Sequence[Unit]) -> list[pb.SessionRequest]:
+        """The messages that add units to the job, and open it when it is new. A unit that can't be
+        encoded is answered here."""
+        if self._stopped:
+            return []
+        requests: list[pb.SessionRequest] = []
+        if not self._opened and self._error is None:
+            try:
+                requests.append(self._open(units[0][0]))
+            except Exception as error:
+                self.fail(error)
+        append = pb.Append()
+        callbacks: list[Callback] = []
+        if self._error is None:
+            for payload, callback in units:
+                try:
+                    self.encode(payload, append)
+                    callbacks.append(callback)
+                except Exception as error:
+                    callback(Outcome(error=error))
+        else:
+            callbacks = [callback for _, callback in units]
+        if not self._expect(callbacks):
+            return []
+        self._opened = True
+        if callbacks:
+            requests.append(pb.SessionRequest(job_id=self.id, append=append))
+        return requests
+
+    def control(self, request: pb.SessionRequest) -> list[pb.SessionRequest]:
+        """The messages that close or stop the job; one that was never opened needs none."""
+        if self._opened:
+            return [request]
+        self._end()
+        return []
+
+    def _open(self, first: Any) -> pb.SessionRequest:
+        spec = pb.JobSpec(name=self.name, environment=environment(), max_parallel=self.max_parallel)
+        self.describe(spec, first)
+        return pb.SessionRequest(job_id=self.id, open=spec)
+
+    def _expect(self, callbacks: list[Callback]) -> bool:
+        """Remember whom to call; False when the job has ended and nothing is to be sent."""
+        with self._lock:
+            if self._stopped:
+                return False
+            error = self._error
+            if error is None:
+                self._pending.update(enumerate(callbacks, self._sent))
+                self._sent += len(callbacks)
+                return True
+        for callback in callbacks:
+            callback(Outcome(error=error))
+        return False
+
+    # What the reader does.
+
+    def deliver(self, event: pb.Event) -> None:
+        """Take in one event of the job."""
+        kind = event.WhichOneof("kind")
+        if kind == "result":
+            self._finish(event.result)
+        elif kind == "fault":
+            self.faulted(event.fault)
+        elif kind == "state":
+            self._change(event.state)
+
+    def faulted(self, fault: task_pb2.Fault) -> None:
+        """An attempt died and its units were handed out again."""
+
+    def ended(self, result: task_pb2.Result) -> Outcome:
+        """The outcome of a finished unit."""
+        return outcome_of(result, self.session.objects)
+
+    def fail(self, error: BaseException) -> None:
+        """End the job here: whoever still waits gets the error."""
+        with self._lock:
+            if self._error is None:
+                self._error = error
+            waiting = list(self._pending.values())
+            self._pending.clear()
+            self._held.clear()
+        for callback in waiting:
+            callback(Outcome(error=error))
+        self._end()
+
+    def _finish(self, result: task_pb2.Result) -> None:
+        index = result.index
+        if index not in self._pending or index in self._held:
+            return
+        outcome = self.ended(result)
+        if result.output:
+            show(result.output)
+        if result.warnings:
+            self._warnings.extend(result.warnings)
+        if self.watcher is not None:
+            self.watcher.finished(1)
+        if outcome.error is not None or self._held:
+            self._answer_in_order(index, outcome)
+        else:
+            self._answer(index, outcome)
+
+    def _answer(self, index: int, outcome: Outcome) -> None:
+        callback = self._pending.pop(index, None)
+        if callback is not None:
+            callback(outcome)
+
+    def _answer_in_order(self, index: int, outcome: Outcome) -> None:
+        """Hold errors back until everything submitted earlier has ended, so that the error that is
+        raised is the one a single process would have met first."""
+        if outcome.error is None:
+            self._answer(index, outcome)
+        else:
+            self._held[index] = outcome
+        while self._held:
+            with self._lock:
+                first = next(iter(self._pending), None)
+            held = None if first is None else self._held.pop(first, None)
+            if first is None or held is None:
+                return
+            self._answer(first, held)
+
+    def _change(self, state: pb.JobState) -> None:
+        if state.phase == pb.JobState.PHASE_RUNNING:
+            return
+        if state.phase == pb.JobState.PHASE_FAILED:
+            self.fail(from_code(state.error_code, state.error))
+        elif state.phase == pb.JobState.PHASE_CANCELLED:
+            self.fail(JobFailed(f"Job {self.id} was cancelled. Submit it again to run what is missing."))
+        else:
+            self.fail(JobFailed(f"Job {self.id} ended before all of its results arrived. Run it again."))
+
+    def _end(self) -> None:
+        self.session.remove(self)
+        self._ended.set()

@@ -1,0 +1,116 @@
+"""What came back from a fit or call, turned into what the caller would have seen run at home."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from crossfold._errors import PoisonFitError, RemoteError
+from crossfold._objects import Objects
+from crossfold.v1 import task_pb2 as pb
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a unit ended: what it returned, or what it raised."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+    def get(self) -> Any:
+        """Return the value or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class _RemoteTraceback(Exception):
+    """Shows the worker's traceback as the cause of an exception."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text.rstrip()}\n"""'
+
+
+def outcome_of(result: pb.Result, objects: Objects) -> Outcome:
+    """The outcome of a finished unit; its exception has the remote traceback as its cause."""
+    if result.outcome == pb.OUTCOME_OK:
+        try:
+            return Outcome(value=pickle.loads(objects.read(result.value)))
+        except Exception as error:
+            raised = RemoteError(
+                f"{type(error).__name__}: what the worker returned can't be loaded here: {error}. "
+                "Import the modules that define its classes first, or return plain data."
+            )
+            raised.__cause__ = error
+            return Outcome(error=raised)
+    error_: BaseException
+    if result.outcome == pb.OUTCOME_POISON:
+        error_ = PoisonFitError(result.failure.message)
+    else:
+        error_ = _exception(result.failure, objects)
+    if result.failure.traceback:
+        error_.__cause__ = _RemoteTraceback(result.failure.traceback)
+    return Outcome(error=error_)
+
+
+def _exception(failure: pb.Failure, objects: Objects) -> BaseException:
+    if failure.HasField("pickle"):
+        try:
+            error = pickle.loads(objects.read(failure.pickle))
+        except Exception:
+            # Not every exception survives pickling: its type and text travelled apart.
+            error = None
+        if isinstance(error, BaseException):
+            return error
+    kind = _class(failure.type)
+    if kind is None:
+        return RemoteError(f"{failure.type}: {failure.message}")
+    error = kind.__new__(kind, failure.message)
+    # A __str__ of its own may need attributes that only __init__ sets.
+    return error if _shows(error, failure.message) else RemoteError(f"{failure.type}: {failure.message}")
+
+
+def _class(name: str) -> type[BaseException] | None:
+    module, _, qualname = name.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), qualname)
+    except Exception:
+        return None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
+
+
+def _shows(error: BaseException, text: str) -> bool:
+    try:
+        return str(error) == text
+    except Exception:
+        return False
+
+
+def show(output: str) -> None:
+    """Write what a unit printed to the caller's standard output."""
+    try:
+        sys.stdout.write(output)
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        # A closed or missing stdout is no reason to lose results.
+        return
+
+
+def warn_again(remote: Iterable[pb.Warning]) -> None:
+    """Issue workers' warnings in this thread, under the filters that hold here."""
+    for warning in remote:
+        try:
+            category = pickle.loads(warning.category)
+            message = category(warning.message)
+        except Exception:
+            category, message = UserWarning, UserWarning(warning.message)
+        warnings.warn_explicit(message, category, warning.filename, warning.line)

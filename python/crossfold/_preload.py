@@ -1,0 +1,104 @@
+"""What a worker should know and import before it runs this process's code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from crossfold.v1 import task_pb2 as pb
+
+_LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "keras", "tensorflow"})
+_TENSORFLOW = frozenset({"keras", "tensorflow", "tf_keras", "scikeras"})
+
+
+def surroundings() -> pb.Code:
+    """The code's folders: modules that this process can import travel by name."""
+    here = os.getcwd()
+    paths = dict.fromkeys(os.path.abspath(path) if path else here for path in sys.path)
+    return pb.Code(sys_path=paths, working_dir=here)
+
+
+def for_function(function: Any) -> list[str]:
+    """Modules worth importing before a function is called."""
+    target = getattr(function, "function", function)
+    return _modules([target])
+
+
+def for_estimators(values: Iterable[object]) -> list[str]:
+    """Modules worth importing before these estimators, scorers or build functions are used."""
+    found: list[object] = []
+    for value in values:
+        found.append(value)
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            found.extend(value.get_params(deep=True).values())
+        found.append(getattr(value, "_score_func", None))
+        found.extend(getattr(scorer, "_score_func", None) for scorer in getattr(value, "_scorers", {}).values())
+    return _modules(found)
+
+
+def _modules(values: Iterable[object]) -> list[str]:
+    modules: dict[str, None] = {}
+    for value in values:
+        if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+            owner: Any = value
+        elif _is_plain(value):
+            continue
+        else:
+            owner = type(value)
+        name = getattr(owner, "__module__", None) or ""
+        if name.partition(".")[0] in _LIBRARIES:
+            modules[name] = None
+        if _uses_tensorflow(owner):
+            modules.update(dict.fromkeys(("tensorflow", "keras")))
+    return list(modules)
+
+
+def _is_plain(value: object) -> bool:
+    return type(value).__module__ in ("builtins", "numpy")
+
+
+def _uses_tensorflow(owner: Any) -> bool:
+    """Whether a class or function says by its module, globals or imports that it needs TensorFlow."""
+    name = getattr(owner, "__module__", None) or ""
+    top = name.partition(".")[0]
+    if top in _TENSORFLOW:
+        return True
+    if top in sys.stdlib_module_names or top in _LIBRARIES:
+        return name == "__main__" and _mentions(owner)
+    return _mentions(owner)
+
+
+def _mentions(owner: Any) -> bool:
+    for function in _functions(owner):
+        for code in _codes(function.__code__):
+            if any(_is_tensorflow(name, function.__globals__) for name in code.co_names):
+                return True
+    return False
+
+
+def _functions(owner: Any) -> Iterator[types.FunctionType]:
+    if isinstance(owner, types.FunctionType):
+        yield owner
+    elif isinstance(owner, type):
+        for member in vars(owner).values():
+            member = getattr(member, "__func__", member)
+            if isinstance(member, types.FunctionType):
+                yield member
+
+
+def _is_tensorflow(name: str, scope: dict[str, Any]) -> bool:
+    if name not in scope:
+        return name in _TENSORFLOW
+    value = scope[name]
+    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] in _TENSORFLOW
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)

@@ -1,0 +1,134 @@
+"""A child: runs one task at a time, in the order Go hands them over."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import gc
+import mmap
+import os
+import random
+import signal
+import socket
+import struct
+import time
+
+import joblib
+import numpy as np
+from joblib._parallel_backends import ThreadingBackend
+
+from crossfold._runtime import _frames
+from crossfold._runtime._capture import Capture
+from crossfold._runtime._units import Runner
+from crossfold.v1.bridge_pb2 import ChildReady, Done, Finished, FromChild, Run, Started, ToChild
+from crossfold.v1.task_pb2 import Result
+
+_PR_SET_PDEATHSIG = 1
+
+# A write costs about 10 microseconds on both sides: only results of calls shorter than SHORT wait
+# for company, and never longer than PAUSE.
+_SHORT_SECONDS = 0.0005
+_PAUSE_SECONDS = 0.005
+
+
+def main(descriptors: list[int], parent: int) -> None:
+    """Serve Go until it closes the socket.
+
+    ``descriptors`` are the socket, the log that takes the place of standard output and error, and
+    a page of shared memory (see Progress). ``parent`` is the zygote's process id.
+    """
+    connection, log, page = descriptors
+    os.setsid()
+    _die_with(parent)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(descriptor, target)
+    for descriptor in (null, log):
+        os.close(descriptor)
+    faulthandler.enable(file=2)
+    # Two children must not draw the same "random" numbers.
+    np.random.seed()
+    random.seed()
+    gc.enable()
+    os.environ["CROSSFOLD_WORKER"] = "1"
+    with Progress(page) as progress, socket.socket(fileno=connection) as stream:
+        # A Parallel inside a fit gets threads, then runs in sequence, as in joblib's own workers.
+        with joblib.parallel_config(backend=ThreadingBackend(nesting_level=1)):
+            _Child(stream, progress).serve()
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise SystemExit("the zygote ended before its child began")
+
+
+class Progress:
+    """Tells Go which unit runs, in shared memory: it is right whatever way the process dies.
+
+    The page holds one little-endian unsigned 64-bit number: the unit's index plus one; 0 for none.
+    """
+
+    _NUMBER = struct.Struct("<Q")
+
+    def __init__(self, descriptor: int) -> None:
+        self._page = mmap.mmap(descriptor, self._NUMBER.size)
+        os.close(descriptor)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._page.close()
+
+    def begin(self, index: int) -> None:
+        self._NUMBER.pack_into(self._page, 0, index + 1)
+
+    def clear(self) -> None:
+        self._NUMBER.pack_into(self._page, 0, 0)
+
+
+class _Child:
+    def __init__(self, connection: socket.socket, progress: Progress) -> None:
+        self._connection = connection
+        self._progress = progress
+        self._pending = bytearray()
+        self._written = 0.0
+        self._capture = Capture()
+        self._runner = Runner(self._capture)
+
+    def serve(self) -> None:
+        self._capture.install()
+        stream = self._connection.makefile("rb", buffering=1 << 16)
+        try:
+            self._add(FromChild(ready=ChildReady(pid=os.getpid())))
+            self._flush()
+            while (body := _frames.read(stream)) is not None:
+                self._run(ToChild.FromString(body).run)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # Go has closed the socket: nobody wants the rest
+
+    def _run(self, run: Run) -> None:
+        for unit in self._runner.units(run):
+            self._progress.begin(unit.index)
+            self._add(FromChild(started=Started(index=unit.index)))
+            self._flush_unless_recent()
+            result = unit.run()
+            self._add(FromChild(finished=Finished(result=result)))
+            if unit.is_fit or result.slot_seconds > _SHORT_SECONDS:
+                self._flush()
+        self._progress.clear()
+        self._add(FromChild(done=Done()))
+        self._flush()
+
+    def _add(self, message: FromChild) -> None:
+        self._pending += _frames.encode(message)
+
+    def _flush_unless_recent(self) -> None:
+        if time.monotonic() - self._written > _PAUSE_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._connection.sendall(self._pending)
+        self._pending.clear()
+        self._written = time.monotonic()

@@ -1,0 +1,134 @@
+"""Running fits and calls: one unit in, one Result out, whatever the user's code does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossfold import _arrow
+from crossfold._runtime import _failures, _objects
+from crossfold._runtime._capture import Capture
+from crossfold._runtime._sklearn import RecipeRunner
+from crossfold.v1.bridge_pb2 import Run
+from crossfold.v1.task_pb2 import OUTCOME_OK, OUTCOME_RAISED, Call, Code, Result, Task, TaskFit
+
+
+@dataclass(slots=True, frozen=True)
+class Unit:
+    """One fit or call of a task, ready to run."""
+
+    index: int
+    is_fit: bool
+    run: Callable[[], Result]
+
+
+class Runner:
+    """Runs the units of tasks and keeps what later tasks of the session can use again."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._objects = _objects.Objects()
+        self._recipes = RecipeRunner()
+        self._place = _Place()
+
+    def units(self, run: Run) -> Iterator[Unit]:
+        """Return the units of a task in order. They raise nothing: an error is a Result."""
+        task, store_dir = run.task, run.store_dir
+        self._place.enter(task.code)
+        fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
+        for task_fit in task.fits:
+            yield self._unit(task_fit.index, True, store_dir, lambda r, f=task_fit: fit(r, task, f, store_dir))
+        for call in task.calls:
+            yield self._unit(call.index, False, store_dir, lambda r, c=call: self._call(r, c, store_dir))
+
+    def _unit(self, index: int, is_fit: bool, store_dir: str, work: Callable[[Result], None]) -> Unit:
+        return Unit(index, is_fit, lambda: self._guard(index, store_dir, work))
+
+    def _guard(self, index: int, store_dir: str, work: Callable[[Result], None]) -> Result:
+        """Run ``work``; its error, output, warnings and time become part of the result."""
+        result = Result(index=index, outcome=OUTCOME_OK)
+        start = time.perf_counter()
+        try:
+            work(result)
+        except BaseException as error:  # also SystemExit: a fit may not end the process
+            result.outcome = OUTCOME_RAISED
+            result.ClearField("value")
+            result.failure.CopyFrom(_failures.from_exception(error, store_dir))
+        result.slot_seconds = time.perf_counter() - start
+        output, warnings = self._capture.take()
+        if output:
+            result.output = output
+        if warnings:
+            result.warnings.extend(warnings)
+        return result
+
+    def _call(self, result: Result, call: Call, store_dir: str) -> None:
+        function = self._objects.value(store_dir, call.pickle)
+        _set_value(result, function(), store_dir)
+
+    def _fit_function(self, result: Result, task: Task, fit: TaskFit, store_dir: str) -> None:
+        code = self._objects.code(store_dir, task.code.blob_id)
+        # Fresh for every fit, so that none sees what another one left in an estimator.
+        arguments = {**code["kwargs"], **self._objects.value(store_dir, fit.candidate.pickle)}
+        if fit.extra:
+            arguments.update(self._objects.loads(store_dir, fit.extra))
+        X, y = self._objects.dataset(store_dir, task.dataset_id)
+        train, test = self._objects.split(store_dir, task.split.id)
+        estimator = arguments.pop("estimator")
+        returned = code["function"](estimator, X, y, train=train, test=test, **arguments)
+        if isinstance(returned, Mapping) and "test_scores" in returned:
+            _set_scores(result, returned)
+        _set_value(result, returned, store_dir)
+
+    def _fit_recipe(self, result: Result, task: Task, fit: TaskFit, store_dir: str) -> None:
+        train, test = self._objects.split(store_dir, task.split.id)
+        _set_scores(result, self._recipes.fit(task, fit, store_dir, train, test))
+
+
+class _Place:
+    """The submitter's sys.path and working folder."""
+
+    def __init__(self) -> None:
+        self._own_path = list(sys.path)
+        self._entered: tuple[list[str], str] = ([], "")
+
+    def enter(self, code: Code) -> None:
+        wanted = (list(code.sys_path), code.working_dir)
+        if wanted == self._entered:
+            return
+        self._entered = wanted
+        sys.path[:] = dict.fromkeys([*code.sys_path, *self._own_path])
+        if os.path.isdir(code.working_dir):
+            os.chdir(code.working_dir)
+
+
+def _set_value(result: Result, value: Any, store_dir: str) -> None:
+    try:
+        data = _objects.dumps(value)
+    except Exception as error:
+        raise TypeError(f"the returned {type(value).__qualname__} can't be pickled: {error}") from error
+    if len(data) <= _arrow.INLINE_LIMIT:
+        result.value.inline = data
+    else:
+        result.value.blob_id = _arrow.write_blob(store_dir, data)
+
+
+def _set_scores(result: Result, returned: Mapping[str, Any]) -> None:
+    """Copy what scikit-learn's ``_fit_and_score`` returned into the fields of the ledger."""
+    result.test_scores.update(_by_metric(returned["test_scores"]))
+    if "train_scores" in returned:
+        result.train_scores.update(_by_metric(returned["train_scores"]))
+    result.fit_seconds = returned.get("fit_time", 0.0)
+    result.score_seconds = returned.get("score_time", 0.0)
+    if returned.get("fit_error"):
+        result.failure.CopyFrom(_failures.from_traceback(returned["fit_error"]))
+
+
+def _by_metric(scores: Any) -> dict[str, float]:
+    if isinstance(scores, Mapping):
+        return {str(name): float(score) for name, score in scores.items()}
+    return {"score": float(scores)}

@@ -1,0 +1,145 @@
+"""The one stream between this process and its cluster, shared by all of its jobs."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from crossfold._errors import CrossfoldError
+from crossfold._job import Job, Unit
+from crossfold._objects import Objects
+from crossfold._outcome import Outcome
+from crossfold.v1 import job_pb2 as pb
+from crossfold.v1 import job_pb2_grpc
+
+# Units that go into one message at most: the first ones should not wait for many others.
+_BATCH = 128
+
+_Item = tuple[Job, "Unit | pb.SessionRequest"]
+
+
+class Session:
+    """Sends what jobs submit and hands events to them.
+
+    gRPC itself runs the sender: it pulls `_requests` from a thread of its own. Whatever waits in
+    the outbox by then goes out together.
+    """
+
+    def __init__(
+        self,
+        stub: job_pb2_grpc.JobsStub,
+        objects: Objects,
+        lost: Callable[[grpc.RpcError | None], CrossfoldError],
+    ) -> None:
+        self.objects = objects
+        self.error: CrossfoldError | None = None
+        self._lost = lost
+        self._closed = False
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        self._outbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._sender_id = 0
+        self._stream: Any = stub.Session(self._requests())
+        self._reader = threading.Thread(target=self._read, name="crossfold-reader", daemon=True)
+        self._reader.start()
+
+    def add(self, job: Job) -> None:
+        """Deliver a job's events to it from now on."""
+        with self._lock:
+            self._jobs[job.id] = job
+
+    def remove(self, job: Job) -> None:
+        """Deliver nothing more to a job."""
+        with self._lock:
+            self._jobs.pop(job.id, None)
+
+    def send(self, job: Job, item: Unit | pb.SessionRequest) -> None:
+        """Queue one unit or request of a job; never blocks."""
+        self._outbox.put((job, item))
+        # The stream may have broken between the last look and the put.
+        if self.error is not None:
+            self._refuse(self.error)
+
+    def is_own_thread(self) -> bool:
+        """Whether the sender or the reader is asking: neither may wait for the other."""
+        return threading.get_ident() in (self._sender_id, self._reader.ident)
+
+    def close(self) -> None:
+        """End the stream; the cluster then cancels what still runs of this process."""
+        self._closed = True
+        self._outbox.put(None)
+        self._stream.cancel()
+        if not self.is_own_thread():
+            self._reader.join(timeout=2.0)
+
+    def _requests(self) -> Iterator[pb.SessionRequest]:
+        self._sender_id = threading.get_ident()
+        while (batch := self._take()) is not None:
+            for (job, is_control), items in itertools.groupby(batch, _kind):
+                if is_control:
+                    for _, request in items:
+                        yield from job.control(request)
+                else:
+                    yield from job.requests([unit for _, unit in items])
+
+    def _take(self) -> list[Any] | None:
+        """What waits in the outbox, at least one item; None when the session is over."""
+        batch: list[_Item] = []
+        item = self._outbox.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == _BATCH:
+                return batch
+            try:
+                item = self._outbox.get_nowait()
+            except queue.Empty:
+                return batch
+        return None
+
+    def _read(self) -> None:
+        error: grpc.RpcError | None = None
+        try:
+            for response in self._stream:
+                for event in response.events:
+                    self._deliver(event)
+        except grpc.RpcError as broken:
+            error = broken
+        self._lose(self._lost(None if self._closed else error))
+
+    def _deliver(self, event: pb.Event) -> None:
+        job = self._jobs.get(event.job_id)
+        if job is None:
+            return
+        try:
+            job.deliver(event)
+        except Exception as error:
+            # A callback raised (the caller's task generator may): it must not end the other jobs.
+            job.fail(error)
+
+    def _lose(self, error: CrossfoldError) -> None:
+        with self._lock:
+            self.error = error
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.fail(error)
+        self._refuse(error)
+
+    def _refuse(self, error: CrossfoldError) -> None:
+        """Answer what will never be sent, then let the sender end."""
+        while True:
+            try:
+                item = self._outbox.get_nowait()
+            except queue.Empty:
+                break
+            if item is not None and isinstance(item[1], tuple):
+                item[1][1](Outcome(error=error))
+        self._outbox.put(None)
+
+
+def _kind(item: _Item) -> tuple[Job, bool]:
+    return item[0], isinstance(item[1], pb.SessionRequest)

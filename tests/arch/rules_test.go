@@ -1,0 +1,55 @@
+package arch
+
+import "slices"
+
+// module is the import path that rooms are relative to.
+const module = "github.com/crossfold/crossfold/"
+
+// Groups of imports that rooms may not use directly.
+var (
+	grpc = []string{"google.golang.org/grpc"}
+	nats = []string{"github.com/nats-io"}
+	io   = []string{"database/sql", "io/fs", "net", "os", "syscall"}
+)
+
+// rule is one room and what its packages may import. The rule of the innermost room applies.
+type rule struct {
+	// room is a folder of the module; it covers the folders below it.
+	room string
+	// rooms lists the folders of the module it may import, itself left out.
+	rooms []string
+	// bans lists import paths outside the module it may not name; a path covers those below it.
+	bans []string
+	// pure forbids goroutines as well.
+	pure bool
+}
+
+// rules is the house of docs/architecture.md. cmd and tests are missing: they may enter every room.
+var rules = []rule{
+	{room: "proto"},
+	{room: "arrowipc", rooms: []string{"proto"}, bans: slices.Concat(grpc, nats)},
+	{room: "arrowipc/partition", rooms: []string{"proto", "arrowipc/internal"}, bans: slices.Concat(grpc, nats, io), pure: true},
+	{room: "bridge", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(grpc, nats)},
+	{room: "workers", rooms: []string{"proto", "arrowipc", "bridge", "coordinator/queue"}, bans: grpc},
+	{room: "coordinator", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(grpc, nats)},
+	{room: "coordinator/plan", rooms: []string{"proto"}, bans: slices.Concat(grpc, nats, io, []string{"sync", "time"}), pure: true},
+	{room: "coordinator/gather", rooms: []string{"proto", "coordinator/plan"}, bans: slices.Concat(grpc, nats, io), pure: true},
+	{room: "coordinator/queue", rooms: []string{"proto"}, bans: grpc},
+	{room: "coordinator/server", rooms: []string{"proto", "arrowipc", "coordinator"}, bans: nats},
+}
+
+// ruleFor returns the rule of the innermost room that holds the folder.
+func ruleFor(folder string, rules []rule) (rule, bool) {
+	var found rule
+	for _, r := range rules {
+		if within(folder, r.room) && len(r.room) > len(found.room) {
+			found = r
+		}
+	}
+	return found, found.room != ""
+}
+
+// within says whether path is parent or below it.
+func within(path, parent string) bool {
+	return path == parent || len(path) > len(parent) && path[:len(parent)] == parent && path[len(parent)] == '/'
+}

@@ -1,0 +1,2 @@
+// Package coordinator stands for a room that others may not enter.
+package coordinator

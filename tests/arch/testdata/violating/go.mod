@@ -1,0 +1,3 @@
+module github.com/crossfold/crossfold
+
+go 1.26.0

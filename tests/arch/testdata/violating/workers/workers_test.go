@@ -1,0 +1,3 @@
+package workers_test
+
+import _ "github.com/crossfold/crossfold/coordinator"

@@ -1,0 +1,106 @@
+"""A network of the user's own, through Keras' own scikit-learn wrapper."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster import PrivateCluster
+
+pytestmark = pytest.mark.timeout(240)
+
+SOURCE = """
+import sys
+import keras
+from keras.wrappers import SKLearnClassifier
+from sklearn.datasets import load_digits
+
+
+def build(hidden, learning_rate, X, y):
+    keras.utils.set_random_seed(1)
+    keras.utils.disable_interactive_logging()
+    model = keras.Sequential(
+        [
+            keras.layers.Input((X.shape[1],)),
+            keras.layers.Dense(hidden, activation="relu"),
+            keras.layers.Dense(y.shape[1], activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy")
+    return model
+
+
+X, y = load_digits(return_X_y=True)
+X, y = (X[:400] / 16).astype("float32"), y[:400]
+grid = {"model_kwargs": [{"hidden": h, "learning_rate": r} for h in (8, 16) for r in (0.003, 0.03)]}
+
+
+def run(GridSearchCV):
+    search = GridSearchCV(SKLearnClassifier(build), grid, cv=3, return_train_score=True)
+    search.fit(X, y, epochs=2, batch_size=32, verbose=0)
+    scores = [key for key in search.cv_results_ if "_test_" in key or "_train_" in key]
+    print([(key, search.cv_results_[key].tobytes().hex()) for key in scores])
+    print(search.best_params_, search.predict(X).tolist())
+"""
+
+# Where a plain search and one whose fit imports TensorFlow by itself find it imported.
+WHERE = """
+import sys
+from crossfold.model_selection import cross_val_score
+from sklearn.base import BaseEstimator
+from sklearn.datasets import load_iris
+
+
+class Asks(BaseEstimator):
+    def __init__(self, use=None):
+        self.use = use
+
+    def fit(self, X, y):
+        if self.use:
+            __import__(self.use)
+        return self
+
+    def score(self, X, y):
+        return float("tensorflow" in sys.modules)
+
+
+X, y = load_iris(return_X_y=True)
+print(cross_val_score(Asks(), X, y, cv=4).sum(), "tensorflow" in sys.modules)
+"""
+
+
+def test_a_grid_of_networks_equals_one_process(
+    shared_cluster: PrivateCluster, script: Callable[..., Path]
+) -> None:
+    ours = script(SOURCE + "\nfrom crossfold.model_selection import GridSearchCV\nrun(GridSearchCV)\n")
+    alone = script(
+        SOURCE + "\nfrom sklearn.model_selection import GridSearchCV\nrun(GridSearchCV)\n", "alone.py"
+    )
+    reference = subprocess.run(
+        [sys.executable, str(alone)],
+        env=shared_cluster.environment(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1"),
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert reference.returncode == 0, reference.stderr
+
+    assert shared_cluster.run(ours, timeout=110) == reference.stdout
+
+
+def test_tensorflow_stays_out_of_clients_and_workers_that_do_not_use_it(
+    shared_cluster: PrivateCluster, script: Callable[..., Path]
+) -> None:
+    assert shared_cluster.run(script(WHERE)) == "0.0 False\n"
+
+
+def test_a_fit_may_import_tensorflow_that_its_client_never_imports(
+    shared_cluster: PrivateCluster, script: Callable[..., Path]
+) -> None:
+    client = script(WHERE.replace("Asks()", 'Asks("tensorflow")').replace("cv=4", "cv=2"))
+    assert shared_cluster.run(client, timeout=110) == "2.0 False\n"
+    assert shared_cluster.run(script(WHERE)) == "0.0 False\n"
