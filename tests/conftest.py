@@ -11,10 +11,13 @@ from pathlib import Path
 # One thread per library, as in the workers; it has to be set before numpy is imported.
 for _name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "VECLIB", "NUMBA"):
     os.environ[f"{_name}_NUM_THREADS"] = "1"
+for _name in ("INTRAOP", "INTEROP"):
+    os.environ[f"TF_NUM_{_name}_THREADS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CROSSFOLD_PROGRESS"] = "0"
 
 import pytest  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BINARY = REPOSITORY / "bin" / "crossfold"
@@ -27,26 +30,22 @@ from e2e.cluster import PrivateCluster  # noqa: E402
 @pytest.fixture(scope="session", autouse=True)
 def shared_cluster() -> Iterator[PrivateCluster]:
     """The cluster of the test process itself, and of scripts that don't ask for one of their own."""
-    cluster = PrivateCluster(idle_timeout="300s")
-    previous = {name: os.environ.get(name) for name in cluster.settings}
-    os.environ.update(cluster.settings)
-    yield cluster
-    cluster.stop()
-    for name, value in previous.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    cluster.remove()
+    with (
+        PrivateCluster(idle_timeout="300s") as shared,
+        pytest.MonkeyPatch.context() as patch,
+        # numpy may have been imported by tests that were collected before these.
+        threadpool_limits(limits=1),
+    ):
+        for name, value in shared.settings.items():
+            patch.setenv(name, value)
+        yield shared
 
 
 @pytest.fixture
 def cluster() -> Iterator[PrivateCluster]:
     """A cluster folder of the test's own; nothing runs in it yet, and nothing may run after it."""
-    private = PrivateCluster(idle_timeout="60s")
-    yield private
-    private.stop()
-    private.remove()
+    with PrivateCluster(idle_timeout="60s") as private:
+        yield private
 
 
 @pytest.fixture

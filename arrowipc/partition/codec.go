@@ -51,6 +51,10 @@ func Decode(data []byte) (Split, error) {
 		return Split{}, fmt.Errorf("partition: decode split: %w: want an int64 column rows in 2 record batches, "+
 			"got %d batches of %v", untrusted.ErrDamaged, f.NumBatches, fields)
 	}
+	if f.Rows > int64(len(data))/8 {
+		return Split{}, fmt.Errorf("partition: decode split: %w: it claims %d rows in %d bytes",
+			untrusted.ErrDamaged, f.Rows, len(data))
+	}
 	var split Split
 	for i, rows := range []*[]int64{&split.Train, &split.Test} {
 		if *rows, err = decodeRows(f, i); err != nil {

@@ -93,7 +93,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if 8*(len(split.Train)+len(split.Test)) > 300*len(data) {
+		if 8*(len(split.Train)+len(split.Test)) > len(data) {
 			t.Fatalf("%d bytes gave %d rows", len(data), len(split.Train)+len(split.Test))
 		}
 		again, err := Encode(split)

@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -60,7 +59,7 @@ func LabelsOf(y Values) (Labels, error) {
 	}
 	e := encoder{codes: make([]int32, 0, y.Len()), seen: make(map[any]int32)}
 	for _, chunk := range chunks {
-		plain, err := dense.Array(context.Background(), chunk)
+		plain, err := dense.Array(chunk)
 		if err != nil {
 			return Labels{}, fmt.Errorf("partition: labels: %w", err)
 		}

@@ -157,19 +157,30 @@ func (s *Store) touch(id string) error {
 	return nil
 }
 
-// OpenRange opens length bytes of an object from offset; length 0 means to the end, and a range
-// that reaches past the end stops there. The second result is the size of the whole object.
-func (s *Store) OpenRange(id string, offset, length int64) (io.ReadCloser, int64, error) {
+// File opens an object's file and marks the object as used.
+func (s *Store) File(id string) (*os.File, error) {
 	path, err := s.Path(id)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("store: %w: %s is not in %s; put it again", ErrNotFound, id, s.dir)
+		return nil, fmt.Errorf("store: %w: %s is not in %s; put it again", ErrNotFound, id, s.dir)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("store: open %s: %w", id, err)
+		return nil, fmt.Errorf("store: open %s: %w", id, err)
+	}
+	// A store that can only be read keeps no record of use, and nothing is evicted from it either.
+	_ = s.touch(id)
+	return file, nil
+}
+
+// OpenRange opens length bytes of an object from offset; length 0 means to the end, and a range
+// that reaches past the end stops there. The second result is the size of the whole object.
+func (s *Store) OpenRange(id string, offset, length int64) (io.ReadCloser, int64, error) {
+	file, err := s.File(id)
+	if err != nil {
+		return nil, 0, err
 	}
 	info, err := file.Stat()
 	if err != nil {

@@ -7,8 +7,10 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import quote, unquote, urlsplit
+
+# gRPC would tell every lost connection on standard error; here it becomes an exception.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import grpc
 
@@ -41,16 +43,13 @@ class Endpoint:
     socket: Path | None = None
 
     @property
-    def log(self) -> Path | None:
-        """The log of a cluster on this machine."""
-        return self.socket.with_name("log") if self.socket is not None else None
-
-    @property
     def advice(self) -> str:
         """What to do when it does not answer."""
-        if self.log is not None and self.log.exists():
-            return f"Its log is {self.log}; run it again to start or find a cluster."
-        return f"Check that a coordinator listens on {self.url}."
+        if self.socket is None:
+            return f"Check that a coordinator listens on {self.url}."
+        folder = self.socket.parent
+        log = f"Its log is {folder / 'log'}. " if (folder / "log").exists() else ""
+        return f"{log}Run it again, or start a cluster with `crossfold up --dir {folder}`."
 
 
 class Client:
@@ -130,12 +129,12 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: object, traceback: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _lost(self, error: grpc.RpcError | None) -> CrossfoldError:
         why = f": {error.details() or error.code().name}" if error is not None else ""
-        return WorkerLost(f"The cluster at {self.url} went away while a job ran{why}. {self._endpoint.advice}")
+        return WorkerLost(f"The cluster at {self.url} went away{why}. {self._endpoint.advice}")
 
 
 _lock = threading.RLock()
@@ -168,7 +167,7 @@ def _connect(url: str | None) -> Client:
     if url:
         return Client(parse_url(url))
     for attempt in range(1, _EMBEDDED_ATTEMPTS + 1):
-        socket = _embedded.find_or_start(_import_the_rest) / "sock"
+        socket = _embedded.find_or_start() / "sock"
         try:
             return Client(Endpoint(url=f"unix://{quote(str(socket))}", target=_target(socket), socket=socket))
         except ConnectionFailed:
@@ -176,10 +175,6 @@ def _connect(url: str | None) -> Client:
             if attempt == _EMBEDDED_ATTEMPTS or _embedded.accepts(socket):
                 raise
     raise AssertionError("unreachable")
-
-
-def _import_the_rest() -> None:
-    import pyarrow.ipc  # noqa: F401
 
 
 def parse_url(url: str) -> Endpoint:

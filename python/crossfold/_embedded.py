@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from crossfold import _binary
 from crossfold._errors import ConnectionFailed
 
 _START_SECONDS = 30.0
+_EXIT_SECONDS = 2.0
 _LOCK_HELD = 3
 # A socket's path has at most 107 bytes; nats.sock is the longest name beside it.
 _LONGEST_FOLDER = 107 - len("/nats.sock")
@@ -32,11 +32,8 @@ _LOG_BYTES = 4 << 20
 _daemons: list[subprocess.Popen[bytes]] = []
 
 
-def find_or_start(while_starting: Callable[[], None]) -> Path:
+def find_or_start() -> Path:
     """The folder of a running cluster whose socket accepts connections.
-
-    `while_starting` is called once when a daemon had to be started: what the client still has to
-    import costs nothing then.
 
     Raises
     ------
@@ -53,7 +50,7 @@ def find_or_start(while_starting: Callable[[], None]) -> Path:
                 f"The cluster in {folder} is locked by a process that does not answer on its socket. "
                 f"End the process that holds {folder / 'lock'} and try again."
             )
-        if _start(binary, folder, deadline, while_starting):
+        if _start(binary, folder, deadline):
             break
         # The lock's holder is just starting or just ending: there is no signal to wait for.
         time.sleep(pause)
@@ -72,7 +69,7 @@ def accepts(path: Path) -> bool:
     return True
 
 
-def _start(binary: Path, folder: Path, deadline: float, while_starting: Callable[[], None]) -> bool:
+def _start(binary: Path, folder: Path, deadline: float) -> bool:
     """Start a daemon and wait until it is ready; False when another one holds the lock."""
     log = folder / "log"
     read_end, write_end = os.pipe()
@@ -84,7 +81,6 @@ def _start(binary: Path, folder: Path, deadline: float, while_starting: Callable
             daemon = _spawn(binary, folder, write_end, log_file.fileno())
         os.close(write_end)
         write_end = -1
-        while_starting()
         answer = _read_answer(read_end, deadline)
     finally:
         os.close(read_end)
@@ -95,7 +91,7 @@ def _start(binary: Path, folder: Path, deadline: float, while_starting: Callable
     status = _end(daemon)
     if status == _LOCK_HELD:
         return False
-    why = f"exited with status {status}" if status is not None else f"was not ready after {_START_SECONDS:.0f} s"
+    why = "was not ready in time" if status is None else f"exited with status {status}"
     raise ConnectionFailed(
         f"The embedded cluster could not be started: {binary} {why}. Its log, {log}, ends with:\n"
         f"{_tail(log, log_start)}"
@@ -152,7 +148,7 @@ def _read_answer(fd: int, deadline: float) -> bytes:
 def _end(daemon: subprocess.Popen[bytes]) -> int | None:
     """The exit status of a daemon that closed its ready pipe; None when it hung and was killed."""
     try:
-        return daemon.wait(timeout=2.0)
+        return daemon.wait(timeout=_EXIT_SECONDS)
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()

@@ -1,15 +1,15 @@
 """The exceptions of Crossfold, and the one table from gRPC statuses to them.
 
-    CrossfoldError
-    ├── ConnectionFailed         no cluster could be reached or started
-    │   └── BinaryNotFound       the crossfold program is not installed
-    ├── EnvironmentMismatch      the workers run versions whose results could differ
-    ├── InvalidJob               the cluster refused what was submitted
-    ├── PicklingError            something can't travel to the workers; also a pickle.PicklingError
-    └── JobFailed                the job could not be finished
-        ├── WorkerLost           the cluster went away while the job ran
-        ├── PoisonFitError       a fit or call killed its process on every attempt
-        └── RemoteError          a fit or call raised what can't be rebuilt in this process
+CrossfoldError
+├── ConnectionFailed         no cluster could be reached or started
+│   └── BinaryNotFound       the crossfold program is not installed
+├── EnvironmentMismatch      the workers run versions whose results could differ
+├── InvalidJob               the cluster refused what was submitted
+├── PicklingError            something can't travel to the workers; also a pickle.PicklingError
+└── JobFailed                the job could not be finished
+    ├── WorkerLost           the cluster went away while the job ran
+    ├── PoisonFitError       a fit or call killed its process on every attempt
+    └── RemoteError          a fit or call raised what can't be rebuilt in this process
 """
 
 from __future__ import annotations

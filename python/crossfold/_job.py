@@ -33,6 +33,9 @@ _STOP_SECONDS = 1.5
 class Watcher(Protocol):
     """Follows what a Parallel call does on the cluster. Methods are called from any thread."""
 
+    def configured(self) -> None:
+        """A Parallel object has taken the backend; called in its thread."""
+
     def submitted(self, units: int) -> None:
         """Units were handed to the cluster."""
 
@@ -98,7 +101,7 @@ class Job(ABC):
 
     @abstractmethod
     def encode(self, payload: Any, append: pb.Append) -> None:
-        """Add one unit to a message, or raise and leave the message as it was."""
+        """Add one unit to a message, or raise and add none."""
 
     def requests(self, units: Sequence[Unit]) -> list[pb.SessionRequest]:
         """The messages that add units to the job, and open it when it is new. A unit that can't be
@@ -167,7 +170,7 @@ class Job(ABC):
         elif kind == "state":
             self._change(event.state)
 
-    def faulted(self, fault: task_pb2.Fault) -> None:
+    def faulted(self, fault: task_pb2.Fault) -> None:  # noqa: B027 - only some jobs keep a record
         """An attempt died and its units were handed out again."""
 
     def ended(self, result: task_pb2.Result) -> Outcome:

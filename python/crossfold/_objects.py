@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
+import pyarrow.ipc  # noqa: F401 - _arrow imports it on first use, which would be inside the first fit
 
 from crossfold import _arrow
 from crossfold._errors import from_rpc
@@ -129,6 +130,6 @@ def _chunks(path: Path) -> Iterator[pb.PutRequest]:
 
 def open_objects(channel: grpc.Channel, store_dir: str, same_host: bool) -> Objects:
     """The store folder when this process can write it, else the way over gRPC."""
-    if same_host and store_dir and os.path.isdir(store_dir) and os.access(store_dir, os.R_OK | os.W_OK | os.X_OK):
+    if same_host and os.path.isdir(store_dir) and os.access(store_dir, os.R_OK | os.W_OK | os.X_OK):
         return SharedStore(store_dir)
     return RemoteStore(channel)

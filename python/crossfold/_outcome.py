@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from crossfold._errors import PoisonFitError, RemoteError
+from crossfold._errors import CrossfoldError, PoisonFitError, RemoteError
 from crossfold._objects import Objects
 from crossfold.v1 import task_pb2 as pb
 
@@ -43,23 +43,27 @@ class _RemoteTraceback(Exception):
 def outcome_of(result: pb.Result, objects: Objects) -> Outcome:
     """The outcome of a finished unit; its exception has the remote traceback as its cause."""
     if result.outcome == pb.OUTCOME_OK:
-        try:
-            return Outcome(value=pickle.loads(objects.read(result.value)))
-        except Exception as error:
-            raised = RemoteError(
-                f"{type(error).__name__}: what the worker returned can't be loaded here: {error}. "
-                "Import the modules that define its classes first, or return plain data."
-            )
-            raised.__cause__ = error
-            return Outcome(error=raised)
-    error_: BaseException
-    if result.outcome == pb.OUTCOME_POISON:
-        error_ = PoisonFitError(result.failure.message)
-    else:
-        error_ = _exception(result.failure, objects)
-    if result.failure.traceback:
-        error_.__cause__ = _RemoteTraceback(result.failure.traceback)
-    return Outcome(error=error_)
+        return _returned(result, objects)
+    failure = result.failure
+    poison = result.outcome == pb.OUTCOME_POISON
+    error = PoisonFitError(failure.message) if poison else _exception(failure, objects)
+    if failure.traceback:
+        error.__cause__ = _RemoteTraceback(failure.traceback)
+    return Outcome(error=error)
+
+
+def _returned(result: pb.Result, objects: Objects) -> Outcome:
+    try:
+        return Outcome(value=pickle.loads(objects.read(result.value)))
+    except CrossfoldError as error:
+        return Outcome(error=error)
+    except Exception as cause:
+        error = RemoteError(
+            f"{type(cause).__name__}: what the worker returned can't be loaded here: {cause}. "
+            "Import the modules that define its classes first, or return plain data."
+        )
+        error.__cause__ = cause
+        return Outcome(error=error)
 
 
 def _exception(failure: pb.Failure, objects: Objects) -> BaseException:

@@ -12,6 +12,7 @@ import functools
 import io
 import pickle
 import types
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,7 +28,8 @@ SHARED_BYTES = 1 << 20
 
 Share = Callable[[np.ndarray[Any, Any]], str]
 
-_DEPTH = 8
+# How deep functions are followed into functions, and values into their parts.
+_DEPTH = 16
 
 
 def dumps(value: object, what: str, share: Share | None = None) -> bytes:
@@ -103,16 +105,17 @@ class FunctionCache:
             return function
         known = self._by_id.get(id(function))
         if known is None:
-            pickled = PickledFunction(cloudpickle.dumps(function, protocol=5)) if _is_stateless(function) else None
-            known = self._by_id[id(function)] = (function, pickled)
+            known = (function, PickledFunction(function) if _is_stateless(function) else None)
+            self._by_id[id(function)] = known
         return known[1] or function
 
 
 class PickledFunction:
     """Bytes that load as a function."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, function: types.FunctionType) -> None:
+        # Packed, so that a call with it does not contain "__main__" and plain pickle will do.
+        self._data = zlib.compress(cloudpickle.dumps(function, protocol=5))
 
     def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
         return load_function, (self._data,)
@@ -121,7 +124,7 @@ class PickledFunction:
 @functools.lru_cache(maxsize=64)
 def load_function(data: bytes) -> Any:
     """The function in a pickle: in a worker every call after the first finds it loaded."""
-    return pickle.loads(data)
+    return pickle.loads(zlib.decompress(data))
 
 
 def _goes_by_value(function: types.FunctionType) -> bool:
@@ -132,8 +135,8 @@ def _is_stateless(function: types.FunctionType, seen: tuple[types.FunctionType, 
     """Whether calls of one loaded copy can't see each other: then a copy may serve many calls."""
     if function.__closure__ or function.__dict__ or function.__defaults__ or function.__kwdefaults__:
         return False
-    for code in _codes(function.__code__):
-        if any(instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") for instruction in dis.get_instructions(code)):
+    for code in codes(function.__code__):
+        if any(step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") for step in dis.get_instructions(code)):
             return False
         for name in code.co_names:
             value = function.__globals__.get(name)
@@ -150,11 +153,12 @@ def _is_stateless(function: types.FunctionType, seen: tuple[types.FunctionType, 
 _STATELESS = (types.ModuleType, types.BuiltinFunctionType, types.FunctionType, type(None), int, float, str)
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+def codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A function's code and that of every function defined inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
+            yield from codes(constant)
 
 
 def explain(value: object, what: str, error: Exception) -> PicklingError:
@@ -213,7 +217,7 @@ def _parts(value: object, path: str) -> _Parts:
 def _function_parts(function: types.FunctionType) -> _Parts:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield f"variable {name} of {function.__qualname__}", cell.cell_contents
-    for code in _codes(function.__code__):
+    for code in codes(function.__code__):
         for name in code.co_names:
             if name in function.__globals__:
                 yield f"global {name} of {function.__qualname__}", function.__globals__[name]

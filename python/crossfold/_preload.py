@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from crossfold._pickling import codes
 from crossfold.v1 import task_pb2 as pb
 
 _LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "keras", "tensorflow"})
@@ -16,8 +17,12 @@ _TENSORFLOW = frozenset({"keras", "tensorflow", "tf_keras", "scikeras"})
 
 def surroundings() -> pb.Code:
     """The code's folders: modules that this process can import travel by name."""
-    here = os.getcwd()
-    paths = dict.fromkeys(os.path.abspath(path) if path else here for path in sys.path)
+    try:
+        here = os.getcwd()
+    except OSError:
+        # It was deleted: relative entries of sys.path mean nothing then.
+        return pb.Code(sys_path=[path for path in sys.path if os.path.isabs(path)])
+    paths = dict.fromkeys(os.path.normpath(os.path.join(here, path)) for path in sys.path)
     return pb.Code(sys_path=paths, working_dir=here)
 
 
@@ -34,8 +39,8 @@ def for_estimators(values: Iterable[object]) -> list[str]:
         found.append(value)
         if hasattr(value, "get_params") and not isinstance(value, type):
             found.extend(value.get_params(deep=True).values())
-        found.append(getattr(value, "_score_func", None))
-        found.extend(getattr(scorer, "_score_func", None) for scorer in getattr(value, "_scorers", {}).values())
+        scorers = [value, *getattr(value, "_scorers", {}).values()]
+        found.extend(getattr(scorer, "_score_func", None) for scorer in scorers)
     return _modules(found)
 
 
@@ -61,22 +66,18 @@ def _is_plain(value: object) -> bool:
 
 
 def _uses_tensorflow(owner: Any) -> bool:
-    """Whether a class or function says by its module, globals or imports that it needs TensorFlow."""
-    name = getattr(owner, "__module__", None) or ""
-    top = name.partition(".")[0]
+    """Whether a class or function says by its module, its globals or its imports that it needs TensorFlow."""
+    top = (getattr(owner, "__module__", None) or "").partition(".")[0]
     if top in _TENSORFLOW:
         return True
-    if top in sys.stdlib_module_names or top in _LIBRARIES:
-        return name == "__main__" and _mentions(owner)
-    return _mentions(owner)
-
-
-def _mentions(owner: Any) -> bool:
-    for function in _functions(owner):
-        for code in _codes(function.__code__):
-            if any(_is_tensorflow(name, function.__globals__) for name in code.co_names):
-                return True
-    return False
+    if top in _LIBRARIES or top in sys.stdlib_module_names:
+        return False
+    return any(
+        _is_tensorflow(name, function.__globals__)
+        for function in _functions(owner)
+        for code in codes(function.__code__)
+        for name in code.co_names
+    )
 
 
 def _functions(owner: Any) -> Iterator[types.FunctionType]:
@@ -90,15 +91,9 @@ def _functions(owner: Any) -> Iterator[types.FunctionType]:
 
 
 def _is_tensorflow(name: str, scope: dict[str, Any]) -> bool:
-    if name not in scope:
-        return name in _TENSORFLOW
-    value = scope[name]
-    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    value = scope.get(name)
+    if value is None:
+        module: Any = name
+    else:
+        module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
     return isinstance(module, str) and module.partition(".")[0] in _TENSORFLOW
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)

@@ -7,9 +7,10 @@ const module = "github.com/crossfold/crossfold/"
 
 // Groups of imports that rooms may not use directly.
 var (
-	grpc = []string{"google.golang.org/grpc"}
-	nats = []string{"github.com/nats-io"}
-	io   = []string{"database/sql", "io/fs", "net", "os", "syscall"}
+	grpc  = []string{"google.golang.org/grpc"}
+	nats  = []string{"github.com/nats-io"}
+	io    = []string{"database/sql", "io/fs", "net", "os", "syscall"}
+	clock = []string{"sync", "time"}
 )
 
 // rule is one room and what its packages may import. The rule of the innermost room applies.
@@ -30,11 +31,12 @@ var rules = []rule{
 	{room: "arrowipc", rooms: []string{"proto"}, bans: slices.Concat(grpc, nats)},
 	{room: "arrowipc/partition", rooms: []string{"proto", "arrowipc/internal"}, bans: slices.Concat(grpc, nats, io), pure: true},
 	{room: "bridge", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(grpc, nats)},
-	{room: "workers", rooms: []string{"proto", "arrowipc", "bridge", "coordinator/queue"}, bans: grpc},
-	{room: "coordinator", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(grpc, nats)},
-	{room: "coordinator/plan", rooms: []string{"proto"}, bans: slices.Concat(grpc, nats, io, []string{"sync", "time"}), pure: true},
-	{room: "coordinator/gather", rooms: []string{"proto", "coordinator/plan"}, bans: slices.Concat(grpc, nats, io), pure: true},
-	{room: "coordinator/queue", rooms: []string{"proto"}, bans: grpc},
+	{room: "workers", rooms: []string{"proto", "arrowipc", "bridge", "coordinator/queue"}},
+	{room: "coordinator", rooms: []string{"proto", "arrowipc"}, bans: nats},
+	{room: "coordinator/plan", rooms: []string{"proto"}, bans: slices.Concat(nats, io, clock), pure: true},
+	{room: "coordinator/gather", rooms: []string{"proto", "coordinator/plan"}, bans: slices.Concat(nats, io), pure: true},
+	{room: "coordinator/ensemble", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(nats, io), pure: true},
+	{room: "coordinator/queue", rooms: []string{"proto", "coordinator/internal"}},
 	{room: "coordinator/server", rooms: []string{"proto", "arrowipc", "coordinator"}, bans: nats},
 }
 

@@ -20,7 +20,8 @@ STOP_SECONDS = 5.0
 class PrivateCluster:
     """A cache folder of its own for embedded clusters, with the environment that points at it.
 
-    The folder lies directly under the temporary folder: a Unix socket's path is at most 107 bytes.
+    A context manager: at its end the cluster is stopped, which must leave no process, and the folder
+    deleted. It lies directly under the temporary folder: a Unix socket's path is at most 107 bytes.
     """
 
     def __init__(self, idle_timeout: str, slots: int = 2) -> None:
@@ -115,9 +116,14 @@ class PrivateCluster:
         """Wait until no process of the cluster is left."""
         wait_until(lambda: not self.processes(), seconds, lambda: f"still running: {self.processes()}")
 
-    def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.home, ignore_errors=True)
+    def __enter__(self) -> PrivateCluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from e2e.cluster import PrivateCluster
+from e2e.cluster import PrivateCluster, wait_until
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -55,14 +54,10 @@ def test_the_cluster_belongs_to_its_user_alone(cluster: PrivateCluster, search: 
 
 
 def test_the_cluster_ends_when_idle_and_comes_back(search: Path) -> None:
-    cluster = PrivateCluster(idle_timeout="1s")
-    try:
+    with PrivateCluster(idle_timeout="1s") as cluster:
         cluster.run(search)
         cluster.wait_until_gone(15)
         assert cluster.run(search).split()[1] == "15"
-    finally:
-        cluster.stop()
-        cluster.remove()
 
 
 def test_two_scripts_start_the_cluster_at_once(cluster: PrivateCluster, search: Path) -> None:
@@ -76,10 +71,7 @@ def test_two_scripts_start_the_cluster_at_once(cluster: PrivateCluster, search: 
 
 def test_slot_processes_end_with_their_client(cluster: PrivateCluster, search: Path) -> None:
     cluster.run(search)
-    deadline = time.monotonic() + 10
-    while cluster.slots() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert cluster.slots() == []
+    wait_until(lambda: not cluster.slots(), 10, lambda: f"still running: {cluster.slots()}")
     assert len(cluster.zygotes()) == 1
 
 
@@ -90,6 +82,18 @@ def test_a_killed_daemons_socket_does_not_stop_the_next_script(cluster: PrivateC
     assert (cluster.folder() / "sock").exists()
 
     assert cluster.run(search).split()[1] == "15"
+
+
+def test_report_tells_where_every_fit_ran(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
+    client = script(
+        SEARCH
+        + """
+history = crossfold.report(search).history
+print(sorted(zip(history["candidate"], history["split"])) == [(c, s) for c in range(3) for s in range(5)])
+print(set(history["attempt"]), history["worker"].nunique(), (history["seconds"] > 0).all())
+"""
+    )
+    assert cluster.run(client).splitlines()[2:] == ["True", "{0} 1 True"]
 
 
 @contextmanager

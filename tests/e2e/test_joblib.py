@@ -20,11 +20,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import RFECV
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import learning_curve
+from sklearn.model_selection import GridSearchCV, learning_curve
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from e2e.cluster import PrivateCluster
+from e2e.compare import assert_same, search_view
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -277,7 +277,14 @@ def test_learning_curve_and_one_versus_rest_of_unmodified_scikit_learn() -> None
     assert actual.tobytes() == expected.tobytes()
 
 
-def test_lifted_fits_are_counted_as_fits_and_calls_as_calls(shared_cluster: PrivateCluster) -> None:
+def test_grid_search_of_unmodified_scikit_learn() -> None:
+    actual, expected = both_ways(
+        lambda n_jobs: search_view(GridSearchCV(SVC(), {"C": [0.1, 1.0]}, n_jobs=n_jobs).fit(X, Y), X)
+    )
+    assert_same(actual, expected)
+
+
+def test_lifted_fits_are_counted_as_fits_and_calls_as_calls() -> None:
     before = crossfold.stats()
     learning_curve(SVC(), X, Y, train_sizes=[0.5, 1.0], cv=3, n_jobs=2)
     Parallel(n_jobs=2)(delayed(operator.neg)(i) for i in range(10))

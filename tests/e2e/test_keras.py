@@ -82,7 +82,7 @@ def test_a_grid_of_networks_equals_one_process(
     )
     reference = subprocess.run(
         [sys.executable, str(alone)],
-        env=shared_cluster.environment(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1"),
+        env=shared_cluster.environment(),
         capture_output=True,
         text=True,
         timeout=110,

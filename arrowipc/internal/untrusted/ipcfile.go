@@ -146,8 +146,8 @@ func readFooter(r io.ReaderAt, size int64) ([]byte, error) {
 	return footer, nil
 }
 
-// readBatchInfo reads the metadata of one message. A message begins with 0xFFFFFFFF and its length,
-// or, before format 0.15, with its length alone.
+// readBatchInfo reads the metadata of one message. A message begins with a continuation mark and its
+// length or, before format 0.15, with its length alone.
 func readBatchInfo(r io.ReaderAt, b block, header byte) (batchInfo, error) {
 	meta := make([]byte, b.meta)
 	if _, err := r.ReadAt(meta, b.offset); err != nil {
@@ -155,7 +155,7 @@ func readBatchInfo(r io.ReaderAt, b block, header byte) (batchInfo, error) {
 	}
 	switch binary.LittleEndian.Uint32(meta) {
 	case 0:
-	case 0xFFFFFFFF:
+	case continuation:
 		meta = meta[8:]
 	default:
 		meta = meta[4:]

@@ -44,6 +44,9 @@ func validate(d arrow.ArrayData, depth int) error {
 	case *arrow.LargeListType:
 		return validateList[int64](d, depth)
 	case *arrow.FixedSizeListType:
+		if dt.Len() < 0 {
+			return damaged("its lists have %d values", dt.Len())
+		}
 		return validateChildren(d, int64(end)*int64(dt.Len()), depth)
 	case *arrow.StructType:
 		return validateChildren(d, int64(end), depth)

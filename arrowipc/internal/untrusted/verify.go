@@ -1,6 +1,8 @@
 package untrusted
 
 import (
+	"encoding/binary"
+
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
@@ -11,7 +13,7 @@ const (
 	fieldName, fieldType, fieldDictionary                   = 4, 8, 12
 	fieldChildren, fieldMetadata                            = 14, 16
 	keyValueKey, keyValueValue                              = 4, 6
-	messageType, messageHeader                              = 6, 8
+	messageType, messageHeader, messageBody                 = 6, 8, 10
 	batchLength, batchNodes, batchBuffers, batchCompression = 4, 6, 8, 10
 	dictionaryData                                          = 6
 
@@ -19,6 +21,7 @@ const (
 )
 
 const (
+	headerSchema     = 1
 	headerDictionary = 2
 	headerBatch      = 3
 
@@ -27,6 +30,9 @@ const (
 )
 
 const maxDepth = 32
+
+// continuation begins a message since format 0.15.
+const continuation = 0xFFFFFFFF
 
 // block is where a message lies in a file.
 type block struct {
@@ -44,6 +50,10 @@ type footer struct {
 // the size of the metadata explains: offsets that share or circle use it up.
 type verifier struct {
 	budget int
+}
+
+func newVerifier(metadata []byte) *verifier {
+	return &verifier{budget: 8*len(metadata) + 1<<10}
 }
 
 func (v *verifier) spend(n int) error {
@@ -160,24 +170,29 @@ func blocks(t flatbuffers.Table, slot flatbuffers.VOffsetT, fileSize int64) ([]b
 	return all, nil
 }
 
+// schema checks a schema and returns how many field nodes each of its columns takes.
+func (v *verifier) schema(t flatbuffers.Table) (nodes []int, err error) {
+	err = v.tables(t, schemaFields, func(field flatbuffers.Table) error {
+		n, err := v.field(field, 0)
+		nodes = append(nodes, n)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return nodes, v.metadata(t, schemaMetadata)
+}
+
 // verifyFooter checks everything that arrow/go reads from a footer.
 func verifyFooter(buf []byte, fileSize int64) (footer, error) {
-	v := verifier{budget: 8*len(buf) + 1<<10}
 	top := root(buf)
 	schema, ok := child(top, footerSchema)
 	if !ok {
 		return footer{}, damaged("it has no schema")
 	}
 	var f footer
-	err := v.tables(schema, schemaFields, func(t flatbuffers.Table) error {
-		n, err := v.field(t, 0)
-		f.nodes = append(f.nodes, n)
-		return err
-	})
-	if err != nil {
-		return footer{}, err
-	}
-	if err := v.metadata(schema, schemaMetadata); err != nil {
+	var err error
+	if f.nodes, err = newVerifier(buf).schema(schema); err != nil {
 		return footer{}, err
 	}
 	if f.dictionaries, err = blocks(top, footerDictionaries, fileSize); err != nil {
@@ -185,6 +200,26 @@ func verifyFooter(buf []byte, fileSize int64) (footer, error) {
 	}
 	f.batches, err = blocks(top, footerBatches, fileSize)
 	return f, err
+}
+
+// VerifySchema checks a serialized schema, as Parquet files carry it, before arrow/go reads it.
+func VerifySchema(stream []byte) error {
+	return Do(func() error {
+		size, rest := binary.LittleEndian.Uint32(stream), stream[4:]
+		if size == continuation {
+			size, rest = binary.LittleEndian.Uint32(rest), rest[4:]
+		}
+		if int64(size) > int64(len(rest)) {
+			return damaged("its Arrow schema is cut off")
+		}
+		message := root(rest[:size])
+		schema, ok := child(message, messageHeader)
+		if !ok || message.GetByteSlot(messageType, 0) != headerSchema || message.GetInt64Slot(messageBody, 0) != 0 {
+			return damaged("its Arrow schema is none")
+		}
+		_, err := newVerifier(rest).schema(schema)
+		return err
+	})
 }
 
 // fieldNode is the length and null count of one array of a record batch.

@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/crossfold/crossfold/coordinator/internal/outlet"
 	"github.com/crossfold/crossfold/coordinator/queue"
-	"github.com/crossfold/crossfold/coordinator/queue/internal/outlet"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 
@@ -104,6 +104,9 @@ func (r *outcomeReader) run(ctx context.Context) {
 		if err == nil {
 			err = r.consume(consumer, handle)
 		}
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			r.queue.logger.Error("queue: outcomes end", "stream", stream, "error", err)
 			return
@@ -141,12 +144,9 @@ func (r *outcomeReader) ledgerMessage(message jetstream.Msg) {
 
 func (r *outcomeReader) endReplay() {
 	r.done = true
-	// Sent from elsewhere: nobody receives while Outcomes has not returned.
-	go func() {
-		if r.out.Send(queue.Outcome{Replayed: true}) {
-			close(r.replayed)
-		}
-	}()
+	if r.out.Send(queue.Outcome{Replayed: true}) { // the first has room before anybody receives
+		close(r.replayed)
+	}
 }
 
 func (r *outcomeReader) faultMessage(message jetstream.Msg) {

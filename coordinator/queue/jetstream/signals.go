@@ -1,15 +1,14 @@
 package jetstream
 
 import (
-	"cmp"
 	"context"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/crossfold/crossfold/coordinator/internal/outlet"
 	"github.com/crossfold/crossfold/coordinator/queue"
-	"github.com/crossfold/crossfold/coordinator/queue/internal/outlet"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 
@@ -37,7 +36,10 @@ func (q *Queue) Heartbeat(ctx context.Context, info *pb.WorkerInfo) error {
 		return err
 	}
 	data, err := proto.Marshal(info)
-	return cmp.Or(err, q.send(ctx, "w."+info.GetId(), data))
+	if err != nil {
+		return q.failed(err, "encoding the heartbeat of worker %s", info.GetId())
+	}
+	return q.send(ctx, "w."+info.GetId(), data)
 }
 
 // Heartbeats delivers workers' states.
@@ -83,7 +85,7 @@ func listen[T any](
 	})
 	if err == nil {
 		// Once the server has answered, nothing that is sent from now on is missed.
-		err = q.conn.FlushWithContext(ctx)
+		err = q.flush(ctx)
 	}
 	if err != nil {
 		cancel()
@@ -98,6 +100,15 @@ func listen[T any](
 		out.Close()
 	}()
 	return out.C(), nil
+}
+
+func (q *Queue) flush(ctx context.Context) error {
+	ctx, cancel, err := q.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	return q.conn.FlushWithContext(ctx)
 }
 
 // within returns a context that also ends with the queue.

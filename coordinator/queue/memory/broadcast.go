@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/crossfold/crossfold/coordinator/queue/internal/outlet"
+	"github.com/crossfold/crossfold/coordinator/internal/outlet"
 )
 
 // broadcast sends every value to all who listen at that moment.

@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/crossfold/crossfold/coordinator/internal/outlet"
 	"github.com/crossfold/crossfold/coordinator/queue"
-	"github.com/crossfold/crossfold/coordinator/queue/internal/outlet"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 

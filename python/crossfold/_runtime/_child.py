@@ -21,7 +21,6 @@ from crossfold._runtime import _frames
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._units import Runner
 from crossfold.v1.bridge_pb2 import ChildReady, Done, Finished, FromChild, Run, Started, ToChild
-from crossfold.v1.task_pb2 import Result
 
 _PR_SET_PDEATHSIG = 1
 

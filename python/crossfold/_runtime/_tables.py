@@ -56,7 +56,9 @@ def _matrix(column: pa.ChunkedArray) -> NDArray[Any]:
 
 def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """Return a column of numbers; with nulls it is float64 and they are NaN."""
-    values: NDArray[Any] = column.to_numpy() if not column.null_count else column.to_pandas().to_numpy(np.float64)
+    values: NDArray[Any] = (
+        column.to_numpy() if not column.null_count else column.to_pandas().to_numpy(np.float64)
+    )
     return values
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from crossfold import _arrow
@@ -39,14 +41,14 @@ class Runner:
         """Return the units of a task in order. They raise nothing: an error is a Result."""
         task, store_dir = run.task, run.store_dir
         self._place.enter(task.code)
-        fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
-        for task_fit in task.fits:
-            yield self._unit(task_fit.index, True, store_dir, lambda r, f=task_fit: fit(r, task, f, store_dir))
+        run_fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
+        for fit in task.fits:
+            yield self._unit(fit.index, True, store_dir, partial(run_fit, task, fit, store_dir))
         for call in task.calls:
-            yield self._unit(call.index, False, store_dir, lambda r, c=call: self._call(r, c, store_dir))
+            yield self._unit(call.index, False, store_dir, partial(self._call, call, store_dir))
 
     def _unit(self, index: int, is_fit: bool, store_dir: str, work: Callable[[Result], None]) -> Unit:
-        return Unit(index, is_fit, lambda: self._guard(index, store_dir, work))
+        return Unit(index, is_fit, partial(self._guard, index, store_dir, work))
 
     def _guard(self, index: int, store_dir: str, work: Callable[[Result], None]) -> Result:
         """Run ``work``; its error, output, warnings and time become part of the result."""
@@ -66,11 +68,11 @@ class Runner:
             result.warnings.extend(warnings)
         return result
 
-    def _call(self, result: Result, call: Call, store_dir: str) -> None:
+    def _call(self, call: Call, store_dir: str, result: Result) -> None:
         function = self._objects.value(store_dir, call.pickle)
         _set_value(result, function(), store_dir)
 
-    def _fit_function(self, result: Result, task: Task, fit: TaskFit, store_dir: str) -> None:
+    def _fit_function(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         code = self._objects.code(store_dir, task.code.blob_id)
         # Fresh for every fit, so that none sees what another one left in an estimator.
         arguments = {**code["kwargs"], **self._objects.value(store_dir, fit.candidate.pickle)}
@@ -84,7 +86,7 @@ class Runner:
             _set_scores(result, returned)
         _set_value(result, returned, store_dir)
 
-    def _fit_recipe(self, result: Result, task: Task, fit: TaskFit, store_dir: str) -> None:
+    def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
         _set_scores(result, self._recipes.fit(task, fit, store_dir, train, test))
 
@@ -102,8 +104,9 @@ class _Place:
             return
         self._entered = wanted
         sys.path[:] = dict.fromkeys([*code.sys_path, *self._own_path])
-        if os.path.isdir(code.working_dir):
-            os.chdir(code.working_dir)
+        if code.working_dir:
+            with contextlib.suppress(OSError):  # another host may lack it
+                os.chdir(code.working_dir)
 
 
 def _set_value(result: Result, value: Any, store_dir: str) -> None:

@@ -74,7 +74,7 @@ func (p *parser) job(root *yaml.Node) error {
 	f := p.file
 	base := filepath.Base(f.Path)
 	f.Name = strings.TrimSuffix(base, filepath.Ext(base))
-	f.Recipe = &pb.Recipe{ErrorScore: "NaN", ImportPaths: []string{absolute(filepath.Dir(f.Path))}}
+	f.Recipe = &pb.Recipe{ImportPaths: []string{absolute(filepath.Dir(f.Path))}}
 	f.Splits = &pb.SplitSpec{Kind: pb.SplitSpec_KIND_STRATIFIED_KFOLD, NSplits: 5}
 	err := p.mapping(root, "", fields{
 		"name":               p.text(&f.Name),
@@ -231,7 +231,7 @@ func (p *parser) errorScore(n *yaml.Node) error {
 	case scalar.Value == "raise" && scalar.ShortTag() == "!!str":
 		p.file.Recipe.ErrorScore = "raise"
 	case strings.EqualFold(scalar.Value, ".nan") || strings.EqualFold(scalar.Value, "nan"):
-		p.file.Recipe.ErrorScore = "NaN"
+		p.file.Recipe.ErrorScore = "" // JSON has no NaN; nothing stands for it.
 	case scalar.ShortTag() == "!!int" || scalar.ShortTag() == "!!float":
 		number, err := p.json(scalar)
 		if err != nil {

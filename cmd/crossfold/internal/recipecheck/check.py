@@ -140,7 +140,7 @@ def one_line(error: Exception) -> str:
 def check(job: dict[str, Any]) -> dict[str, str]:
     """The answer for standard output."""
     for path in job["import_paths"]:
-        sys.path.append(path if os.path.isdir(path) else os.path.dirname(path))
+        sys.path.insert(0, path)
     try:
         load("sklearn:__version__", "estimator")
         estimator = assemble(job["steps"])

@@ -1,4 +1,4 @@
-// Package outlet holds the channels a queue hands out: many senders, one receiver, closed once.
+// Package outlet holds the channels that are handed out: many senders, one receiver, closed once.
 package outlet
 
 import (

@@ -1,0 +1,103 @@
+package search
+
+import (
+	"math"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/crossfold/crossfold/arrowipc/partition"
+	"github.com/crossfold/crossfold/cmd/crossfold/internal/client"
+	"github.com/crossfold/crossfold/cmd/crossfold/internal/jobfile"
+	"github.com/crossfold/crossfold/cmd/crossfold/internal/near"
+)
+
+// checkColumns says which column of the job file the data lack.
+func checkColumns(file *jobfile.File, table *client.Table) error {
+	names := make([]string, len(table.Columns))
+	for i, column := range table.Columns {
+		names[i] = column.Name
+	}
+	for _, feature := range file.Recipe.GetFeatures() {
+		if err := known(file, "features", feature, names); err != nil {
+			return err
+		}
+	}
+	target := file.Recipe.GetTarget()
+	if err := known(file, "target", target, names); err != nil {
+		return err
+	}
+	if len(names) == 1 {
+		return file.At("target", "%s holds only the target %q; add columns to learn from", file.Data, target)
+	}
+	return nil
+}
+
+// checkRows says whether every row has a target and whether the rows can be split as asked for. The
+// warnings are scikit-learn's.
+func checkRows(file *jobfile.File, table *client.Table) (warnings []string, err error) {
+	target := file.Recipe.GetTarget()
+	y, err := table.Column(target)
+	if err != nil {
+		return nil, err
+	}
+	defer y.Release()
+	if row := firstMissing(y); row >= 0 {
+		return nil, file.At("target",
+			"target %q has no value in row %d (rows count from 0); drop such rows or fill them in", target, row)
+	}
+	spec := proto.CloneOf(file.Splits)
+	if spec.GetShuffle() && spec.RandomState == nil {
+		// The coordinator draws one; which one makes no difference here.
+		spec.RandomState = proto.Uint32(0)
+	}
+	_, warnings, err = partition.Splits(spec, table.Rows, func() (partition.Labels, error) {
+		return partition.LabelsOf(y)
+	})
+	if err != nil {
+		return nil, file.At("cv", "%v", err)
+	}
+	return warnings, nil
+}
+
+// known reports a name that is no column.
+func known(file *jobfile.File, key, name string, columns []string) error {
+	for _, column := range columns {
+		if column == name {
+			return nil
+		}
+	}
+	if close, ok := near.Closest(name, columns); ok {
+		return file.At(key, "%s has no column %q; did you mean %q?", file.Data, name, close)
+	}
+	const most = 20
+	list := strings.Join(columns[:min(most, len(columns))], ", ")
+	if len(columns) > most {
+		list += ", …"
+	}
+	return file.At(key, "%s has no column %q; it has %s", file.Data, name, list)
+}
+
+// firstMissing is the first row that is null or not a number, or -1.
+func firstMissing(values *arrow.Chunked) int {
+	start := 0
+	for _, chunk := range values.Chunks() {
+		isMissing := chunk.IsNull
+		switch c := chunk.(type) {
+		case *array.Float64:
+			isMissing = func(i int) bool { return c.IsNull(i) || math.IsNaN(c.Value(i)) }
+		case *array.Float32:
+			isMissing = func(i int) bool { return c.IsNull(i) || c.Value(i) != c.Value(i) }
+		}
+		for i := range chunk.Len() {
+			if isMissing(i) {
+				return start + i
+			}
+		}
+		start += chunk.Len()
+	}
+	return -1
+}

@@ -1,0 +1,275 @@
+package coordinator
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/crossfold/crossfold/coordinator/gather"
+	"github.com/crossfold/crossfold/coordinator/plan"
+	"github.com/crossfold/crossfold/coordinator/queue"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
+)
+
+// keptJobs is how many ended whole jobs the ledger keeps.
+const keptJobs = 100
+
+// job is a job and what runs it. Its fields are guarded by Coordinator.mu.
+type job struct {
+	id string
+	// spec is the whole of a submitted job; of an attached one it is what Open gave, and what was
+	// appended is in the slices below.
+	spec       *pb.JobSpec
+	splits     []*pb.Split
+	candidates []*pb.Candidate
+	fits       []*pb.JobFit
+	calls      []*pb.Call
+	machine    *gather.Job
+	submitted  int64
+	// session is nil for whole jobs.
+	session *Session
+	// since is when the job began to wait for a worker; zero while there is one.
+	since time.Time
+	// checked says that the workers' environment suits the job.
+	checked bool
+
+	// log holds every event of a whole job; changed is closed when it grows.
+	log     []*pb.Event
+	changed chan struct{}
+}
+
+func newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
+	recipe := spec.GetCode().GetRecipe()
+	machine, step := gather.New(gather.Config{
+		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
+		FailFast:     recipe.GetErrorScore() == "raise",
+		FailTogether: recipe != nil && session == nil,
+	})
+	return &job{
+		id: id, spec: spec, session: session, machine: machine, submitted: time.Now().Unix(), since: time.Now(),
+	}, step
+}
+
+// whole says that the job lives on without its client.
+func (j *job) whole() bool { return j.session == nil }
+
+func (j *job) hasCalls() bool { return j.spec.GetDatasetId() == "" }
+
+// sessionID is whose Python processes may run the job.
+func (j *job) sessionID() string {
+	if j.session != nil {
+		return j.session.id
+	}
+	return j.id
+}
+
+// add appends units that were validated.
+func (j *job) add(more *pb.Append) gather.Step {
+	j.splits = append(j.splits, more.GetSplits()...)
+	j.candidates = append(j.candidates, more.GetCandidates()...)
+	units := make([]plan.Unit, 0, len(more.GetFits())+len(more.GetCalls()))
+	for _, fit := range more.GetFits() {
+		candidate := j.candidates[fit.GetCandidate()]
+		units = append(units, plan.Unit{
+			Index: uint32(len(j.fits)), Split: fit.GetSplit(),
+			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) + len(fit.GetExtra()),
+		})
+		j.fits = append(j.fits, fit)
+	}
+	for _, call := range more.GetCalls() {
+		units = append(units, plan.Unit{
+			Index: uint32(len(j.calls)), Split: plan.Calls, Bytes: 16 + len(call.GetPickle().GetInline()),
+		})
+		j.calls = append(j.calls, call)
+	}
+	return j.machine.Append(units)
+}
+
+// wholeGrid is every candidate on every split, candidate by candidate.
+func wholeGrid(candidates, splits int) []*pb.JobFit {
+	fits := make([]*pb.JobFit, 0, candidates*splits)
+	for candidate := range candidates {
+		for split := range splits {
+			fits = append(fits, &pb.JobFit{Candidate: uint32(candidate), Split: uint32(split)})
+		}
+	}
+	return fits
+}
+
+// task builds the message of an assignment.
+func (j *job) task(a gather.Assignment) *pb.Task {
+	task := &pb.Task{
+		Id: a.TaskID, JobId: j.id, SessionId: j.sessionID(), Attempt: a.Attempt,
+		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(),
+	}
+	if j.hasCalls() {
+		task.Calls = make([]*pb.Call, len(a.Units))
+		for i, index := range a.Units {
+			task.Calls[i] = &pb.Call{Index: index, Pickle: j.calls[index].GetPickle()}
+		}
+		return task
+	}
+	task.Split = j.splits[j.fits[a.Units[0]].GetSplit()]
+	task.Fits = make([]*pb.TaskFit, len(a.Units))
+	for i, index := range a.Units {
+		fit := j.fits[index]
+		task.Fits[i] = &pb.TaskFit{
+			Index: index, CandidateIndex: fit.GetCandidate(), SplitIndex: fit.GetSplit(),
+			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(),
+		}
+	}
+	return task
+}
+
+// apply carries out a step. The caller holds c.mu.
+func (c *Coordinator) apply(j *job, step gather.Step) {
+	for _, result := range step.Record {
+		c.courier.send(j.id, c.recordErrand(j, result))
+	}
+	c.emit(j, step)
+	if step.Drop && j.whole() {
+		c.courier.send("", func(ctx context.Context) error { return c.queue.DropTasks(ctx, j.id) })
+	}
+	if len(step.Publish) > 0 {
+		tasks := make([]*pb.Task, len(step.Publish))
+		for i, assignment := range step.Publish {
+			tasks[i] = j.task(assignment)
+		}
+		c.courier.send(j.id, c.publishErrand(tasks))
+	}
+	if step.Finished {
+		c.finish(j)
+	}
+}
+
+func (c *Coordinator) recordErrand(j *job, result *pb.Result) func(context.Context) error {
+	if j.hasCalls() {
+		return func(ctx context.Context) error {
+			return c.queue.PublishCallResults(ctx, []*pb.Result{result})
+		}
+	}
+	return func(ctx context.Context) error {
+		_, err := c.queue.PublishResult(ctx, result)
+		return err
+	}
+}
+
+// publishErrand publishes tasks in order; trying again skips those that were stored.
+func (c *Coordinator) publishErrand(tasks []*pb.Task) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for len(tasks) > 0 {
+			if err := c.queue.PublishTask(ctx, tasks[0]); err != nil {
+				return err
+			}
+			tasks = tasks[1:]
+		}
+		return nil
+	}
+}
+
+// emit counts what happened and tells those who listen.
+func (c *Coordinator) emit(j *job, step gather.Step) {
+	c.counts.tasks += uint64(step.TasksDone)
+	for _, event := range step.Events {
+		switch kind := event.GetKind().(type) {
+		case *pb.Event_Result:
+			if j.hasCalls() {
+				c.counts.calls++
+				j.calls[kind.Result.GetIndex()] = nil // its pickle is not needed again
+			} else {
+				c.counts.fits++
+			}
+		case *pb.Event_Fault:
+			c.counts.faults++
+			c.logger.Warn("coordinator: an attempt died", "job", j.id, "task", kind.Fault.GetTaskId(),
+				"worker", kind.Fault.GetWorker(), "reason", kind.Fault.GetReason())
+		}
+	}
+	if len(step.Events) == 0 {
+		return
+	}
+	if !j.whole() {
+		if j.session.push(step.Events) {
+			c.pause(j.session)
+		}
+		return
+	}
+	j.log = append(j.log, step.Events...)
+	if j.changed != nil {
+		close(j.changed)
+		j.changed = nil
+	}
+}
+
+// finish puts an ended job away.
+func (c *Coordinator) finish(j *job) {
+	c.active = time.Now()
+	state := j.machine.State()
+	c.logger.Info("coordinator: job ended", "job", j.id, "name", j.spec.GetName(),
+		"phase", state.GetPhase(), "finished", state.GetFinished(), "failed", state.GetFailed(), "error", state.GetError())
+	if !j.whole() {
+		delete(c.jobs, j.id)
+		delete(j.session.jobs, j.id)
+		c.courier.send("", func(ctx context.Context) error { return c.queue.DropJob(ctx, j.id) })
+		return
+	}
+	manifest := &queue.Manifest{JobID: j.id, SubmittedUnix: j.submitted, Spec: j.spec, State: state}
+	c.courier.send("", func(ctx context.Context) error { return c.queue.SaveJob(ctx, manifest) })
+	c.courier.send("", func(ctx context.Context) error { return c.queue.EndSession(ctx, j.sessionID()) })
+	j.splits, j.candidates, j.fits = nil, nil, nil
+	c.ended = append(c.ended, j.id)
+	c.forgetOldJobs()
+}
+
+// forgetOldJobs drops the oldest ended whole jobs beyond those that are kept.
+func (c *Coordinator) forgetOldJobs() {
+	for len(c.ended) > keptJobs {
+		id := c.ended[0]
+		c.ended = slices.Delete(c.ended, 0, 1)
+		delete(c.jobs, id)
+		c.courier.send("", func(ctx context.Context) error { return c.queue.DropJob(ctx, id) })
+	}
+}
+
+// failJob ends a running job with an error.
+func (c *Coordinator) failJob(id string, code codes.Code, message string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if j := c.jobs[id]; j != nil {
+		c.apply(j, j.machine.Fail(code, message))
+	}
+}
+
+// consume feeds the jobs with what workers report.
+func (c *Coordinator) consume(outcomes <-chan queue.Outcome) {
+	defer c.running.Done()
+	for outcome := range outcomes {
+		c.mu.Lock()
+		c.outcome(outcome)
+		c.mu.Unlock()
+	}
+	if c.ctx.Err() == nil {
+		c.logger.Error("coordinator: the queue ended; running jobs make no progress")
+	}
+}
+
+func (c *Coordinator) outcome(outcome queue.Outcome) {
+	if fault := outcome.Fault; fault != nil {
+		if j := c.jobs[fault.GetJobId()]; j != nil {
+			c.apply(j, j.machine.Fault(fault))
+		}
+		return
+	}
+	for results := outcome.Results; len(results) > 0; {
+		id, n := results[0].GetJobId(), 1
+		for n < len(results) && results[n].GetJobId() == id {
+			n++
+		}
+		if j := c.jobs[id]; j != nil {
+			c.apply(j, j.machine.Results(results[:n]))
+		}
+		results = results[n:]
+	}
+}

@@ -1,0 +1,149 @@
+package plan_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/quick"
+	"time"
+
+	"github.com/crossfold/crossfold/coordinator/plan"
+)
+
+// grid adds candidates × splits units, candidate by candidate.
+func grid(p *plan.Planner, candidates, splits int) {
+	for i := range candidates * splits {
+		p.Add(plan.Unit{Index: uint32(i), Split: uint32(i % splits)})
+	}
+}
+
+func observe(p *plan.Planner, seconds float64, times int) {
+	for range times {
+		p.Observe(seconds)
+	}
+}
+
+func TestOneUnitPerTaskUntilSomethingWasObserved(t *testing.T) {
+	p := plan.New()
+	grid(p, 100, 5)
+	for i := range 8 {
+		if task := p.Next(2); len(task) != 1 || task[0] != uint32(i) {
+			t.Fatalf("task %v, want the oldest unit %d alone", task, i)
+		}
+	}
+}
+
+func TestTasksAimAtTheTarget(t *testing.T) {
+	for _, c := range []struct {
+		seconds float64
+		want    int
+	}{{0.010, 10}, {0.001, 100}, {1e-6, plan.MaxUnits}, {0, plan.MaxUnits}, {0.3, 1}, {90, 1}} {
+		p := plan.New()
+		grid(p, 10_000, 1)
+		observe(p, c.seconds, 100)
+		if got := len(p.Next(2)); got != c.want {
+			t.Errorf("%d units of %g s in a task, want %d", got, c.seconds, c.want)
+		}
+	}
+}
+
+func TestTrustGrowsWithEvidence(t *testing.T) {
+	p := plan.New()
+	grid(p, 10_000, 1)
+	p.Observe(1e-6)
+	if got := len(p.Next(2)); got != 4 {
+		t.Errorf("%d units after one observation, want 4", got)
+	}
+}
+
+func TestTheTailShrinks(t *testing.T) {
+	p := plan.New()
+	grid(p, 40, 1)
+	observe(p, 1e-6, 100)
+	slots := 2
+	for p.Len() > 0 {
+		most := (p.Len() + 2*slots - 1) / (2 * slots)
+		if got := len(p.Next(slots)); got > most {
+			t.Fatalf("%d units in a task, want at most %d", got, most)
+		}
+	}
+}
+
+func TestTasksStayBelowTheMessageLimit(t *testing.T) {
+	p := plan.New()
+	for i := range uint32(100) {
+		p.Add(plan.Unit{Index: i, Split: plan.Calls, Bytes: 60 << 10})
+	}
+	p.Add(plan.Unit{Index: 100, Split: plan.Calls, Bytes: plan.MaxBytes + 1})
+	observe(p, 1e-6, 100)
+	for p.Len() > 0 {
+		if task := p.Next(1); len(task) > plan.MaxBytes/(60<<10) {
+			t.Fatalf("%d units of 60 KiB in a task, want at most %d KiB", len(task), plan.MaxBytes>>10)
+		}
+	}
+}
+
+func TestNonsenseIsNotObserved(t *testing.T) {
+	p := plan.New()
+	grid(p, 1000, 1)
+	nan := 0.0
+	p.Observe(nan / nan)
+	p.Observe(1 / nan)
+	p.Observe(-1)
+	if got := len(p.Next(1)); got != 1 {
+		t.Errorf("%d units in a task, want 1: nothing was observed", got)
+	}
+}
+
+// Whatever is added, observed and asked for, every unit is handed out once, a task's units share
+// their split and stand in order, and the oldest unit goes first.
+func TestEveryUnitGoesOutOnce(t *testing.T) {
+	property := func(seed uint64) bool {
+		random := rand.New(rand.NewPCG(seed, 1))
+		p := plan.New()
+		split := map[uint32]uint32{}
+		out := map[uint32]bool{}
+		oldest := uint32(0)
+		for added := uint32(0); added < 300 || p.Len() > 0; {
+			switch {
+			case added < 300 && random.IntN(2) == 0:
+				for range random.IntN(30) {
+					split[added] = random.Uint32N(6)
+					p.Add(plan.Unit{Index: added, Split: split[added], Bytes: random.IntN(1000)})
+					added++
+				}
+			case random.IntN(2) == 0:
+				p.Observe(random.ExpFloat64() * 0.01)
+			default:
+				task := p.Next(1 + random.IntN(4))
+				for out[oldest] {
+					oldest++
+				}
+				if len(task) > 0 && task[0] != oldest {
+					return false
+				}
+				for i, index := range task {
+					if out[index] || split[index] != split[task[0]] || i > 0 && index <= task[i-1] {
+						return false
+					}
+					out[index] = true
+				}
+			}
+		}
+		return len(out) == len(split) && p.Next(1) == nil
+	}
+	if err := quick.Check(property, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestManySplitsAreNotQuadratic(t *testing.T) {
+	p := plan.New()
+	grid(p, 1, 50_000)
+	started := time.Now()
+	for p.Len() > 0 {
+		p.Next(8)
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("50,000 splits took %s", took)
+	}
+}

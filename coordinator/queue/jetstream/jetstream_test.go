@@ -1,0 +1,128 @@
+package jetstream_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/crossfold/crossfold/coordinator/queue"
+	"github.com/crossfold/crossfold/coordinator/queue/jetstream"
+	"github.com/crossfold/crossfold/coordinator/queue/queuetest"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
+)
+
+func open(t testing.TB, config jetstream.Config) *jetstream.Queue {
+	t.Helper()
+	q, err := jetstream.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func embedded(t testing.TB) *jetstream.Queue {
+	return open(t, jetstream.Config{Dir: t.TempDir(), Lease: queuetest.Lease})
+}
+
+// socket serves an embedded queue on a Unix socket, whose path must be short.
+func socket(t testing.TB, q *jetstream.Queue) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "nats.sock")
+	if err := q.ServeSocket(context.Background(), path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConformance(t *testing.T) {
+	queuetest.Run(t, queuetest.Options{
+		Open: func(t *testing.T) queue.Queue { return embedded(t) },
+		OpenTwice: func(t *testing.T) (queue.Queue, func() queue.Queue) {
+			config := jetstream.Config{Dir: t.TempDir(), Lease: queuetest.Lease}
+			return open(t, config), func() queue.Queue { return open(t, config) }
+		},
+	})
+}
+
+func TestConformanceThroughASocket(t *testing.T) {
+	queuetest.Run(t, queuetest.Options{
+		Open: func(t *testing.T) queue.Queue {
+			server := embedded(t)
+			t.Cleanup(func() { _ = server.Close() })
+			return open(t, jetstream.Config{Socket: socket(t, server)})
+		},
+	})
+}
+
+func TestSocketIsForItsUserAlone(t *testing.T) {
+	q := embedded(t)
+	path := socket(t, q)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		t.Errorf("socket mode %o, want 600", mode)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("socket after Close: %v, want it removed", err)
+	}
+}
+
+func TestBadConfigs(t *testing.T) {
+	for _, config := range []jetstream.Config{{}, {Dir: "a", URL: "b"}, {Dir: "a", Credentials: "c"}} {
+		if _, err := jetstream.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "set ") {
+			t.Errorf("Open(%+v): %v, want what to set", config, err)
+		}
+	}
+	_, err := jetstream.Open(t.Context(), jetstream.Config{Socket: filepath.Join(t.TempDir(), "none")})
+	if err == nil || !strings.Contains(err.Error(), "is the coordinator running there?") {
+		t.Errorf("Open of a socket that is not there: %v, want a question for the coordinator", err)
+	}
+}
+
+// BenchmarkRoundTrip is one task to a worker and its result of a call back, one at a time.
+func BenchmarkRoundTrip(b *testing.B) {
+	q := embedded(b)
+	defer q.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	source, err := q.Tasks(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	outcomes, err := q.Outcomes(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	<-outcomes
+	go func() {
+		for {
+			delivery, err := source.Fetch(ctx)
+			if err != nil {
+				return
+			}
+			_ = q.PublishCallResults(ctx, []*pb.Result{{JobId: "job"}})
+			_ = delivery.Ack(ctx)
+		}
+	}()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := q.PublishTask(ctx, &pb.Task{Id: fmt.Sprint(i), JobId: "job"}); err != nil {
+			b.Fatal(err)
+		}
+		<-outcomes
+	}
+}

@@ -1,0 +1,159 @@
+"""Lifting: recognising scikit-learn's fold fits among joblib's opaque calls.
+
+A lifted call is taken apart into what all fits of a search share, what a candidate is, and which
+split it fits. The worker puts the same arguments together and calls the very same function.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# The signatures this module knows. Another one is not lifted: the call runs opaque, still right.
+_SIGNATURES = {
+    "_fit_and_score": (
+        "estimator", "X", "y", "scorer", "train", "test", "verbose", "parameters", "fit_params",
+        "score_params", "return_train_score", "return_parameters", "return_n_test_samples",
+        "return_times", "return_estimator", "split_progress", "candidate_progress", "error_score",
+        "caller", "callback_ctx",
+    ),
+    "_fit_and_predict": ("estimator", "X", "y", "train", "test", "fit_params", "method"),
+}  # fmt: skip
+
+_CANDIDATE = ("estimator", "parameters")
+_PER_FIT = ("split_progress", "candidate_progress")
+# The search object never travels; the context only matters to callbacks.
+_DROPPED = ("caller", "callback_ctx")
+_ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, *_DROPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One lifted call."""
+
+    function: Any
+    """scikit-learn's _FuncWrapper around the fit function: it carries configuration and warning filters."""
+    X: Any
+    y: Any
+    train: np.ndarray[Any, Any]
+    test: np.ndarray[Any, Any]
+    shared: dict[str, Any]
+    candidate: dict[str, Any]
+    extra: dict[str, Any]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for fits that can share a job; only as long as the objects in it live."""
+        wrapper = self.function
+        parts = (self.X, self.y, wrapper.config, wrapper.warning_filters, *self.shared.values())
+        return (wrapper.function, *self.shared, *map(id, parts))
+
+
+def lift(items: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]) -> list[Fit] | None:
+    """The fits that a batch of joblib calls stands for; None when one of them is not a fold fit."""
+    fits = []
+    for function, args, kwargs in items:
+        fit = _lift_one(function, args, kwargs)
+        if fit is None:
+            return None
+        fits.append(fit)
+    return fits
+
+
+def _lift_one(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fit | None:
+    names = _known(function)
+    if names is None or len(args) > len(names):
+        return None
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    if not given.keys() >= {"estimator", "X", "y", "train", "test"} or not _is_inert(given):
+        return None
+    train, test = _rows(given["train"]), _rows(given["test"])
+    if train is None or test is None:
+        return None
+    return Fit(
+        function=function,
+        X=given["X"],
+        y=given["y"],
+        train=train,
+        test=test,
+        shared={name: value for name, value in given.items() if name not in _ELSEWHERE},
+        candidate={name: given[name] for name in _CANDIDATE if name in given},
+        # They only number what is printed.
+        extra={name: given[name] for name in _PER_FIT if given.get("verbose") and name in given},
+    )
+
+
+def _known(function: Any) -> tuple[str, ...] | None:
+    """The parameter names of a fold fit; None for any other function."""
+    parallel = sys.modules.get("sklearn.utils.parallel")
+    if parallel is None or type(function) is not parallel._FuncWrapper:
+        return None
+    if not hasattr(function, "config") or not hasattr(function, "warning_filters"):
+        return None
+    return _liftable().get(function.function)
+
+
+@functools.cache
+def _liftable() -> dict[Callable[..., Any], tuple[str, ...]]:
+    from sklearn.model_selection import _validation
+
+    found = {}
+    for name, expected in _SIGNATURES.items():
+        function = getattr(_validation, name, None)
+        if function is not None and tuple(inspect.signature(function).parameters) == expected:
+            found[function] = expected
+    return found
+
+
+def _is_inert(given: dict[str, Any]) -> bool:
+    """Whether no callback listens: a search of scikit-learn 1.9 always passes a context."""
+    context = given.get("callback_ctx")
+    if context is None:
+        return True
+    if context._callbacks:
+        return False
+    estimator = given["estimator"]
+    parts = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    settings = (given.get("parameters") or {}).values()
+    return not any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts, *settings))
+
+
+def _rows(indices: Any) -> np.ndarray[Any, Any] | None:
+    """Row numbers as an array; None for masks and whatever else scikit-learn accepts."""
+    try:
+        rows = np.asarray(indices)
+    except Exception:
+        return None
+    return rows if rows.ndim == 1 and rows.dtype.kind in "iu" else None
+
+
+def failed_score(
+    shared: dict[str, Any], candidate: dict[str, Any], test_rows: int, text: str
+) -> dict[str, Any]:
+    """What `_fit_and_score` returns for a fit that failed under a numeric error_score."""
+    from sklearn.metrics._scorer import _MultimetricScorer
+
+    scorer, error_score = shared["scorer"], shared["error_score"]
+    multimetric = isinstance(scorer, _MultimetricScorer)
+
+    def scores() -> Any:
+        return dict.fromkeys(scorer._scorers, error_score) if multimetric else error_score
+
+    result: dict[str, Any] = {"fit_error": text, "test_scores": scores()}
+    if shared.get("return_train_score"):
+        result["train_scores"] = scores()
+    if shared.get("return_n_test_samples"):
+        result["n_test_samples"] = test_rows
+    if shared.get("return_times"):
+        result.update(fit_time=0.0, score_time=0.0)
+    if shared.get("return_parameters"):
+        result["parameters"] = candidate["parameters"]
+    if shared.get("return_estimator"):
+        result["estimator"] = candidate["estimator"]
+    return result

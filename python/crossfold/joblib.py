@@ -1,0 +1,202 @@
+"""The joblib backend "crossfold": any joblib.Parallel call, run by the cluster.
+
+    import crossfold.joblib
+    with joblib.parallel_config("crossfold"):
+        Parallel()(delayed(f)(x) for x in xs)
+
+Importing this module registers the backend. Nothing connects before a call needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import joblib
+from joblib._parallel_backends import FallbackToBackend, SequentialBackend
+from joblib.parallel import BatchedCalls, ParallelBackendBase, ThreadingBackend
+
+from crossfold import _client
+from crossfold._calls import CallJob, name_of
+from crossfold._fits import FitJob
+from crossfold._job import Callback, Job, Watcher
+from crossfold._lift import Fit, lift
+from crossfold._outcome import Outcome
+from crossfold._worker import in_worker
+
+__all__ = ["CrossfoldBackend"]
+
+# joblib's and scikit-learn's spellings of the default.
+_DEFAULT_WINDOWS = ("2 * n_jobs", "2*n_jobs")
+# Calls in flight per slot, so that not the way to the workers but their work bounds the pace.
+_WINDOW = "64*n_jobs"
+
+
+class CrossfoldBackend(ParallelBackendBase):
+    """Runs the calls of one joblib.Parallel on the cluster.
+
+    What joblib holds in a context is a prototype: each Parallel object gets a backend of its own,
+    so that several may be active at a time.
+    """
+
+    supports_retrieve_callback = True
+    supports_inner_max_num_threads = True
+    default_n_jobs = -1
+
+    def __init__(
+        self,
+        nesting_level: int | None = None,
+        inner_max_num_threads: int | None = None,
+        watcher: Watcher | None = None,
+        window: str = _WINDOW,
+        name: str = "",
+        **backend_kwargs: Any,
+    ) -> None:
+        super().__init__(nesting_level, inner_max_num_threads, **backend_kwargs)
+        self._watcher = watcher
+        self._window = window
+        self._name = name
+        self.parallel: Any = None
+        self._users_window: Any = None
+        self._max_parallel = 0
+        self._calls: CallJob | None = None
+        self._fits: dict[tuple[Any, ...], FitJob] = {}
+
+    # What joblib asks before a call.
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """The number of slots that n_jobs stands for: -1 and None are all of the cluster's."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        if n_jobs is None:
+            n_jobs = self.default_n_jobs
+        if n_jobs < 0:
+            slots = 1 if in_worker() else _client.default_client().slots
+            n_jobs = max(slots + 1 + n_jobs, 1)
+        if self.parallel is not None:
+            # joblib would run it in this process if this were 1, but the cluster was asked for.
+            n_jobs = max(n_jobs, 2)
+        return n_jobs
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **kwargs: Any) -> int:
+        """Bind a backend to a Parallel object, or hand it to another backend of joblib."""
+        if self._watcher is not None:
+            self._watcher.configured()
+        if n_jobs == 1 or (in_worker() and self.effective_n_jobs(n_jobs) == 1):
+            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        if in_worker():
+            raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
+        if self.parallel is not parallel:
+            raise FallbackToBackend(self._bound_to(parallel))
+        effective = self.effective_n_jobs(n_jobs)
+        self._max_parallel = 0 if n_jobs == -1 else n_jobs if n_jobs > 0 else effective
+        return effective
+
+    def _bound_to(self, parallel: Any) -> CrossfoldBackend:
+        bound = CrossfoldBackend(
+            self.nesting_level, self.inner_max_num_threads, self._watcher, self._window, self._name
+        )
+        bound.parallel = parallel
+        return bound
+
+    def compute_batch_size(self) -> int:
+        """One call at a time: the coordinator groups them by what it observes."""
+        return 1
+
+    # A call, from start to stop.
+
+    def start_call(self) -> None:
+        """Widen the window of calls in flight, unless the caller chose one."""
+        self._users_window = self.parallel.pre_dispatch
+        if self._users_window in _DEFAULT_WINDOWS:
+            self.parallel.pre_dispatch = self._window
+
+    def submit(self, func: BatchedCalls, callback: Callback | None = None) -> None:
+        """Hand one batch to the cluster; its callback gets the Outcome."""
+        assert callback is not None
+        fits = lift(func.items)
+        if fits is None:
+            self._call_job(func).submit(func, callback)
+        elif len(fits) == 1:
+            self._fit_job(fits[0]).submit(fits[0], _ListOf(1, callback).slot(0))
+        else:
+            batch = _ListOf(len(fits), callback)
+            for position, fit in enumerate(fits):
+                self._fit_job(fit).submit(fit, batch.slot(position))
+
+    def retrieve_result_callback(self, out: Outcome) -> Any:
+        """Return a batch's results, or raise its error."""
+        return out.get()
+
+    @contextlib.contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Issue the workers' warnings in the thread that takes the results."""
+        yield
+        for job in self._jobs():
+            job.flush_warnings()
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Kill what runs and forget the rest."""
+        for job in self._take_jobs():
+            job.stop()
+
+    def stop_call(self) -> None:
+        """Close the call's jobs."""
+        self.parallel.pre_dispatch = self._users_window
+        jobs = self._take_jobs()
+        for job in jobs:
+            job.close()
+        for job in jobs:
+            job.flush_warnings()
+
+    # Jobs are opened by the first unit that belongs to them.
+
+    def _call_job(self, batch: BatchedCalls) -> CallJob:
+        if self._calls is None:
+            session = _client.default_client().session()
+            self._calls = CallJob(session, self._name or name_of(batch), self._max_parallel, self._watcher)
+        return self._calls
+
+    def _fit_job(self, fit: Fit) -> FitJob:
+        key = fit.key
+        if key not in self._fits:
+            session = _client.default_client().session()
+            name = self._name or type(fit.candidate["estimator"]).__name__
+            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, fit)
+        return self._fits[key]
+
+    def _jobs(self) -> list[Job]:
+        return [*([self._calls] if self._calls is not None else []), *self._fits.values()]
+
+    def _take_jobs(self) -> list[Job]:
+        jobs = self._jobs()
+        self._calls, self._fits = None, {}
+        return jobs
+
+
+class _ListOf:
+    """Collects the outcomes of a batch's fits into the one list that joblib expects."""
+
+    def __init__(self, size: int, callback: Callback) -> None:
+        self._values: list[Any] = [None] * size
+        self._missing = size
+        self._callback = callback
+
+    def slot(self, position: int) -> Callback:
+        def put(outcome: Outcome) -> None:
+            if self._missing <= 0:
+                return
+            if outcome.error is not None:
+                self._missing = 0
+                self._callback(outcome)
+                return
+            self._values[position] = outcome.value
+            self._missing -= 1
+            if self._missing == 0:
+                self._callback(Outcome(value=self._values))
+
+        return put
+
+
+joblib.register_parallel_backend("crossfold", CrossfoldBackend)

@@ -1,0 +1,34 @@
+"""Fixtures: a cluster in this process, and clean client state around every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from double import Cluster
+
+from crossfold import _client
+
+
+@pytest.fixture
+def disconnected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No connection before, none after."""
+    for name in ("CROSSFOLD_URL", "CROSSFOLD_TOKEN", "CROSSFOLD_CA", "CROSSFOLD_PROGRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_client, "_client", None)
+    monkeypatch.setattr(_client, "_url", None)
+    yield
+    if _client._client is not None:
+        _client._client.close()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, disconnected: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A double that this process is pointed at; it is connected to on first use."""
+    double = Cluster(tmp_path)
+    monkeypatch.setenv("CROSSFOLD_URL", double.url)
+    yield double
+    if _client._client is not None:
+        _client._client.close()
+    double.close()

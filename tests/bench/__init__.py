@@ -1,0 +1,1 @@
+"""Benchmarks against peers, by the public Python API."""

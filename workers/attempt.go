@@ -1,0 +1,208 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/crossfold/crossfold/bridge/process"
+	"github.com/crossfold/crossfold/coordinator/queue"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
+)
+
+// ackTimeout bounds what is still told to the queue about a run that has ended.
+const ackTimeout = 2 * time.Second
+
+// errStore says that results could not be stored; the task is given back.
+var errStore = errors.New("results could not be stored")
+
+// serve runs one delivered task and tells the queue how it ended; see the package comment.
+func (w *Worker) serve(delivery queue.Delivery) {
+	task := delivery.Task()
+	ctx, cancel, end := w.runs.begin(w.ctx, task)
+	defer end()
+	w.busy.Add(1)
+	w.pulse.want()
+	defer func() {
+		w.busy.Add(-1)
+		w.pulse.want()
+	}()
+	stop := w.keepLease(ctx, cancel, delivery)
+	err := w.attempt(ctx, delivery)
+	stop()
+	w.settle(delivery, err, context.Cause(ctx))
+}
+
+// settle acks, reports or gives back a task whose run has ended with err, or was ended by cause.
+func (w *Worker) settle(delivery queue.Delivery, err, cause error) {
+	task := delivery.Task()
+	log := w.cfg.Logger.With("worker", w.cfg.ID, "job", task.GetJobId(), "task", task.GetId())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTimeout)
+	defer cancel()
+	switch {
+	case err == nil:
+		err = delivery.Ack(ctx)
+	case errors.Is(cause, errLeaseLost):
+		log.Warn("lost the lease of a task", "error", err)
+		return
+	case cause != nil || errors.Is(err, errStore):
+		log.Debug("gave a task back", "error", err)
+		err = delivery.Nak(ctx)
+	default:
+		log.Warn("an attempt died", "error", err)
+		if err = w.cfg.Queue.PublishFault(ctx, w.fault(task, err)); err == nil {
+			err = delivery.Ack(ctx)
+		}
+	}
+	if err != nil && !errors.Is(err, queue.ErrClosed) {
+		log.Error("settle a task; its lease will lapse", "error", err)
+	}
+}
+
+func (w *Worker) fault(task *pb.Task, err error) *pb.Fault {
+	fault := &pb.Fault{
+		TaskId:  task.GetId(),
+		JobId:   task.GetJobId(),
+		Attempt: task.GetAttempt(),
+		Reason:  err.Error(),
+		Worker:  w.cfg.ID,
+	}
+	var exit *process.ExitError
+	if errors.As(err, &exit) {
+		fault.Running = exit.Running
+		return fault
+	}
+	// Nothing ran, and nothing would at another try: blame the first, so that attempts run out.
+	if units := unitsOf(task); len(units) > 0 {
+		fault.Running = &units[0]
+	}
+	return fault
+}
+
+// keepLease renews the lease until stop is called, and ends the run when that fails for too long.
+func (w *Worker) keepLease(ctx context.Context, cancel context.CancelCauseFunc, delivery queue.Delivery) (stop func()) {
+	const interval = queue.LeaseSeconds * time.Second / 3
+	renewed := time.Now()
+	// A timer, not a goroutine: most tasks end long before it fires.
+	var timer *time.Timer
+	ready := make(chan struct{})
+	timer = time.AfterFunc(interval, func() {
+		<-ready
+		extending, done := context.WithTimeout(ctx, interval)
+		defer done()
+		err := delivery.Extend(extending)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			renewed = time.Now()
+		case errors.Is(err, queue.ErrClosed) || time.Since(renewed) >= queue.LeaseSeconds*time.Second-interval:
+			cancel(fmt.Errorf("%w: %w", errLeaseLost, err))
+			return
+		default:
+			w.cfg.Logger.Warn("renew a lease; trying again", "task", delivery.Task().GetId(), "error", err)
+		}
+		timer.Reset(interval)
+	})
+	close(ready)
+	return func() { timer.Stop() }
+}
+
+// attempt runs a task to its end: when it returns nil, every result is published.
+func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
+	task := delivery.Task()
+	if delivery.Delivered() > 1 {
+		var err error
+		if task, err = w.unfinished(ctx, task); err != nil {
+			return err
+		}
+	}
+	if len(task.GetFits())+len(task.GetCalls()) == 0 {
+		return nil
+	}
+	if err := w.fetchObjects(ctx, task); err != nil {
+		return err
+	}
+	who := owner{task.GetSessionId(), kindOf(task.GetCode())}
+	child, err := w.pool.acquire(ctx, who, task.GetCode().GetPreload())
+	if err != nil {
+		return err
+	}
+	publisher := newPublisher(ctx, w.cfg.Queue, w.cfg.ID, task)
+	err = child.Run(ctx, &pb.Run{Task: task, StoreDir: w.cfg.Store.Dir()}, publisher.take)
+	// What finished before a process died counts.
+	if stored := publisher.wait(); stored != nil {
+		err = errors.Join(stored, err)
+	}
+	if err != nil {
+		w.pool.end(child)
+		return err
+	}
+	w.pool.release(who, child)
+	return nil
+}
+
+// unfinished returns the task without the fits that the ledger has a result of: an earlier delivery
+// may have got that far.
+func (w *Worker) unfinished(ctx context.Context, task *pb.Task) (*pb.Task, error) {
+	var fits []*pb.TaskFit
+	for _, fit := range task.GetFits() {
+		has, err := w.cfg.Queue.HasResult(ctx, task.GetJobId(), fit.GetIndex())
+		if err != nil {
+			return nil, fmt.Errorf("workers: look up result %d: %w: %w", fit.GetIndex(), errStore, err)
+		}
+		if !has {
+			fits = append(fits, fit)
+		}
+	}
+	// A received message is shared, so the rest goes into another one.
+	return &pb.Task{
+		Id: task.GetId(), JobId: task.GetJobId(), SessionId: task.GetSessionId(), Attempt: task.GetAttempt(),
+		Code: task.GetCode(), DatasetId: task.GetDatasetId(), Split: task.GetSplit(),
+		Fits: fits, Calls: task.GetCalls(),
+	}, nil
+}
+
+// fetchObjects makes sure that every object a task names is in the store.
+func (w *Worker) fetchObjects(ctx context.Context, task *pb.Task) error {
+	for _, id := range objectsOf(task) {
+		if w.cfg.Store.Has(id) {
+			continue
+		}
+		if w.cfg.Fetcher == nil {
+			return fmt.Errorf("object %s is not in the store %s; submit the job again", id, w.cfg.Store.Dir())
+		}
+		if err := w.cfg.Fetcher(ctx, id); err != nil {
+			return fmt.Errorf("fetch object %s into the store: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// objectsOf returns the ids of the objects that a task names.
+func objectsOf(task *pb.Task) []string {
+	ids := []string{task.GetDatasetId(), task.GetSplit().GetId(), task.GetCode().GetBlobId()}
+	for _, fit := range task.GetFits() {
+		ids = append(ids, fit.GetCandidate().GetPickle().GetBlobId())
+	}
+	for _, call := range task.GetCalls() {
+		ids = append(ids, call.GetPickle().GetBlobId())
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
+}
+
+// unitsOf returns the indexes of a task's fits and calls in their order.
+func unitsOf(task *pb.Task) []uint32 {
+	var units []uint32
+	for _, fit := range task.GetFits() {
+		units = append(units, fit.GetIndex())
+	}
+	for _, call := range task.GetCalls() {
+		units = append(units, call.GetIndex())
+	}
+	return units
+}

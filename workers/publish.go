@@ -1,0 +1,99 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/crossfold/crossfold/coordinator/queue"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
+)
+
+const (
+	// storing is how many results of one task are on their way to the ledger at a time.
+	storing = 8
+	// batchBytes is the most that results of calls may take in one message.
+	batchBytes = 512 << 10
+)
+
+// publisher sends the results of one task on as they come.
+type publisher struct {
+	queue  queue.Queue
+	worker string
+	task   *pb.Task
+
+	// ctx ends with the run, and with the first result that can't be stored.
+	ctx   context.Context
+	group *errgroup.Group
+
+	batch     []*pb.Result
+	batchSize int
+}
+
+func newPublisher(ctx context.Context, q queue.Queue, worker string, task *pb.Task) *publisher {
+	p := &publisher{queue: q, worker: worker, task: task}
+	p.group, p.ctx = errgroup.WithContext(ctx)
+	p.group.SetLimit(storing)
+	return p
+}
+
+// take handles one message of the child.
+func (p *publisher) take(message *pb.FromChild, more bool) error {
+	if result := message.GetFinished().GetResult(); result != nil {
+		result.JobId, result.Worker, result.Attempt = p.task.GetJobId(), p.worker, p.task.GetAttempt()
+		if len(p.task.GetCalls()) > 0 {
+			p.add(result)
+		} else {
+			p.store(result)
+		}
+	}
+	// What has arrived already travels together; nothing waits for what has not.
+	if !more {
+		p.flush()
+	}
+	return p.ctx.Err()
+}
+
+// store writes the result of a fit to the ledger, beside the fits that follow.
+func (p *publisher) store(result *pb.Result) {
+	p.group.Go(func() error {
+		if _, err := p.queue.PublishResult(p.ctx, result); err != nil {
+			return fmt.Errorf("workers: publish result %d of job %s: %w: %w",
+				result.GetIndex(), result.GetJobId(), errStore, err)
+		}
+		return nil
+	})
+}
+
+// add collects the result of a call.
+func (p *publisher) add(result *pb.Result) {
+	size := proto.Size(result)
+	if p.batchSize+size > batchBytes {
+		p.flush()
+	}
+	p.batch = append(p.batch, result)
+	p.batchSize += size
+}
+
+func (p *publisher) flush() {
+	if len(p.batch) == 0 {
+		return
+	}
+	batch := p.batch
+	p.batch, p.batchSize = nil, 0
+	p.group.Go(func() error {
+		if err := p.queue.PublishCallResults(p.ctx, batch); err != nil {
+			return fmt.Errorf("workers: publish results of calls of job %s: %w: %w",
+				p.task.GetJobId(), errStore, err)
+		}
+		return nil
+	})
+}
+
+// wait returns when everything taken is stored, or the error why it is not.
+func (p *publisher) wait() error {
+	p.flush()
+	return p.group.Wait()
+}
