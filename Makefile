@@ -21,7 +21,7 @@ PROTOS := $(wildcard proto/crossfold/v1/*.proto)
 # The race detector needs a C compiler; without one the tests still run.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
 
-.PHONY: help setup run test test-go test-python check check-go check-python check-generated \
+.PHONY: help setup ready run test test-go test-python check check-go check-python check-generated \
 	generate bench wheel clean
 
 help: ## Show this list
@@ -29,7 +29,11 @@ help: ## Show this list
 		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 
 setup: ## Make .venv, install the pinned packages, build bin/crossfold
-	@$(MAKE) -j2 $(STAMPS)/package python/crossfold/_bin/crossfold
+	@$(MAKE) -j2 ready
+
+# The downloads of pip and the Go compiler's work overlap.
+ready: $(STAMPS)/package python/crossfold/_bin/crossfold
+	@:
 
 run: setup ## Cross-validate digits with scikit-learn and TensorFlow on a local cluster
 	@$(PY) examples/digits.py

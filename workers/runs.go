@@ -71,6 +71,15 @@ func (r *runs) endSession(session string) {
 	r.end(r.ended, session, errEnded, func(run *activeRun) string { return run.session })
 }
 
+// endAll ends every run.
+func (r *runs) endAll(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for run := range r.active {
+		run.cancel(cause)
+	}
+}
+
 func (r *runs) end(remembered map[string]time.Time, id string, cause error, of func(*activeRun) string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -126,6 +126,8 @@ func (w *Worker) start(ctx context.Context) error {
 		for job := range dropped {
 			w.runs.drop(job)
 		}
+		// Without a queue nobody can be told how a run ends.
+		w.runs.endAll(errLeaseLost)
 	})
 	w.loops.Go(func() {
 		for session := range ended {

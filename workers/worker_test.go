@@ -410,6 +410,20 @@ func TestCloseGivesTasksBackAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestClosedQueueKillsWhatRuns(t *testing.T) {
+	b := newBench(t).start(1)
+	started := filepath.Join(t.TempDir(), "pid")
+	b.publish(calls("t1", "[open('"+started+"', 'w').write(str(__import__('os').getpid())), sum(range(10**15))]"))
+	pid := awaitPID(t, started)
+	if err := b.queue.Close(); err != nil {
+		t.Fatal(err)
+	}
+	processtest.AwaitGone(t, pid)
+	if err := b.worker.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHeartbeatsFollowTheWork(t *testing.T) {
 	b := newBench(t)
 	beats, err := b.queue.Heartbeats(t.Context())

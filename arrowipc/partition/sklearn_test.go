@@ -176,7 +176,7 @@ func splitCases() []splitCase {
 		c := splitCase{
 			Stratified: i%3 != 0, Shuffle: i%2 == 0, Rows: 2 + random.IntN(120), Dtype: dtypes[i%len(dtypes)],
 		}
-		if i%50 == 49 {
+		if i%100 == 99 {
 			c.Rows = 1000 + random.IntN(3000) // more draws than one refill of the generator gives
 		}
 		c.Folds = 2 + random.IntN(10)

@@ -65,7 +65,7 @@ func TestDamagedFilesAreErrors(t *testing.T) {
 	}
 }
 
-const variants = 300
+const variants = 150
 
 // damage returns bytes with a few random ones changed, or with an end missing.
 func damage(random *rand.Rand, whole []byte, i int) []byte {

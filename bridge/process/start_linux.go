@@ -6,7 +6,7 @@ import (
 )
 
 // environment gives every numeric library one thread: slots are the parallelism, and the number of
-// threads can change the low bits of a result.
+// threads can change the low bits of a result. So does the zygote itself have one thread only.
 var environment = []string{
 	"OMP_NUM_THREADS=1",
 	"OPENBLAS_NUM_THREADS=1",
@@ -18,6 +18,8 @@ var environment = []string{
 	"TF_NUM_INTRAOP_THREADS=1",
 	"TF_NUM_INTEROP_THREADS=1",
 	"TF_CPP_MIN_LOG_LEVEL=2",
+	// Arrow's allocator would start a thread: a process with threads should not fork.
+	"JE_ARROW_MALLOC_CONF=background_thread:false",
 }
 
 // start runs cmd and waits for its end on one thread that lives as long: the parent-death signal

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,36 @@ func startZygote(t *testing.T) *process.Zygote {
 	}
 	t.Cleanup(func() { _ = z.Close() })
 	return z
+}
+
+var shared struct {
+	sync.Mutex
+	zygote *process.Zygote
+}
+
+// sharedZygote is for tests that leave it as it was: starting one takes seconds.
+func sharedZygote(t *testing.T) *process.Zygote {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.zygote == nil {
+		zygote, err := process.StartZygote(context.Background(), process.Config{
+			Python: processtest.Python(), StoreDir: os.TempDir(), Env: processtest.Env(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.zygote = zygote
+	}
+	return shared.zygote
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.zygote != nil {
+		_ = shared.zygote.Close()
+	}
+	os.Exit(code)
 }
 
 func fork(t *testing.T, z *process.Zygote) *process.Child {
@@ -68,7 +99,7 @@ func run(ctx context.Context, child *process.Child, task *pb.Run) ([]*pb.Result,
 }
 
 func TestCallsRunInOrder(t *testing.T) {
-	child := fork(t, startZygote(t))
+	child := fork(t, sharedZygote(t))
 	for range 2 {
 		results, err := run(t.Context(), child, calls("1+1", "1/0", "'x'*70000 and None"))
 		if err != nil || len(results) != 3 {
@@ -86,14 +117,14 @@ func TestCallsRunInOrder(t *testing.T) {
 }
 
 func TestEnvironmentIsThePythons(t *testing.T) {
-	env := startZygote(t).Environment()
+	env := sharedZygote(t).Environment()
 	if !strings.HasPrefix(env.GetPython(), "3.") || env.GetPackages()["scikit-learn"] == "" {
 		t.Errorf("environment = %v, want a Python 3 with scikit-learn", env)
 	}
 }
 
 func TestDeadChildIsExplained(t *testing.T) {
-	z := startZygote(t)
+	z := sharedZygote(t)
 	for name, test := range map[string]struct {
 		expression string
 		status     int32
@@ -121,7 +152,7 @@ func TestDeadChildIsExplained(t *testing.T) {
 }
 
 func TestCancelKillsTheGroupAtOnce(t *testing.T) {
-	child := fork(t, startZygote(t))
+	child := fork(t, sharedZygote(t))
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	// A grandchild that ignores everything but SIGKILL, and a loop in C that never looks at signals.
 	script := `trap "" TERM HUP INT; echo $$ > ` + pidFile + `.new && mv ` + pidFile + `.new ` + pidFile + `; sleep 600`
@@ -248,7 +279,7 @@ func TestStartErrorsSayWhatToDo(t *testing.T) {
 }
 
 func TestFloodOfOutputIsBounded(t *testing.T) {
-	child := fork(t, startZygote(t))
+	child := fork(t, sharedZygote(t))
 	results, err := run(t.Context(), child, calls(
 		"[print('x'*10**6) for _ in range(100)] and None",
 		"[__import__('os').write(1, b'y'*10**6) for _ in range(100)] and None",

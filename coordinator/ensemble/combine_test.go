@@ -3,6 +3,7 @@ package ensemble
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"testing"
@@ -174,6 +175,35 @@ func TestMembersThatDoNotMatchAreRefused(t *testing.T) {
 	wantRefused(t, err, ErrInput, "no candidates")
 }
 
+// unreadable is a library whose records after the first can't be read.
+type unreadable struct{ Records }
+
+func (u unreadable) Record(ctx context.Context, candidate int) (*Predictions, error) {
+	if candidate > 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return u.Records.Record(ctx, candidate)
+}
+
+func TestErrorsOfTheLibraryNameTheCandidate(t *testing.T) {
+	records, _ := randomMembers(71, 2, 4, 2, false)
+	library := unreadable{records}
+	target := must(ClassTarget(classNames(2), []int{0, 1, 0, 1}, nil))
+	for _, work := range []func() error{
+		func() error { _, err := Mean(t.Context(), library, nil); return err },
+		func() error { _, err := HardVote(t.Context(), library, nil); return err },
+		func() error { _, err := RankAverage(t.Context(), library, nil); return err },
+		func() error { _, err := Stack(t.Context(), library); return err },
+		func() error { _, err := Blend(t.Context(), library, target, []int64{0, 1}); return err },
+		func() error {
+			_, err := Greedy{}.Select(t.Context(), library, target, must(ParseMetric("accuracy")))
+			return err
+		},
+	} {
+		wantRefused(t, work(), io.ErrUnexpectedEOF, "candidate 1")
+	}
+}
+
 func TestWeightsAreChecked(t *testing.T) {
 	library, _ := randomMembers(70, 2, 5, 2, false)
 	for named, weights := range map[string][]float64{
@@ -206,16 +236,17 @@ func TestCombinersRefuseTheWrongKind(t *testing.T) {
 
 func TestBlendEqualsScipysNonNegativeLeastSquares(t *testing.T) {
 	random := seeded(80)
-	for _, members := range []int{1, 3, 12} {
+	for _, members := range []int{1, 3, 12, 12, 12, 12} {
 		const rows = 60
-		truth := randomValues(random, rows)
+		truth, shared := randomValues(random, rows), randomValues(random, rows)
 		weights := randomWeights(random, rows)
 		var library Records
 		var values [][]float64
 		for i := range members {
 			value := randomValues(random, rows)
 			for row := range value {
-				value[row] = truth[row]*random.Float64() + value[row]
+				// Errors in common make good members drop out again when better ones come in.
+				value[row] = truth[row]*random.Float64() + 0.5*value[row] + float64(i%4)*shared[row]
 			}
 			values = append(values, value)
 			library = append(library, record(fmt.Sprint(i), KindValues, nil, 1, value))

@@ -13,7 +13,7 @@ func Example() {
 	shape := ensemble.Shape{Kind: ensemble.KindProbabilities, Rows: 4, Classes: []string{"ham", "spam"}}
 	fits := map[string][]float64{
 		"forest": {0.9, 0.1, 0.4, 0.6, 0.7, 0.3, 0.6, 0.4},
-		"logit":  {0.6, 0.4, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8},
+		"logit":  {0.6, 0.4, 0.1, 0.9, 0.4, 0.6, 0.2, 0.8},
 	}
 	var library ensemble.Records
 	for _, name := range []string{"forest", "logit"} {
@@ -45,5 +45,5 @@ func Example() {
 	fmt.Println("together:", selection.Score, selection.Weights)
 	// Output:
 	// alone: [0.75 0.75]
-	// together: 0.75 [1 0]
+	// together: 1 [0.5 0.5]
 }

@@ -18,7 +18,7 @@ type Greedy struct {
 	// Rounds is the most picks. Default: 50.
 	Rounds int
 	// Initial is the most candidates to start from: the best ones by themselves, as many of them as
-	// score best together. Default: 0, start empty.
+	// score best together; not above Rounds. Default: 0, start empty.
 	Initial int
 	// Bags is how many random parts of the library select an ensemble each; their mean is the result.
 	// It guards against overfitting the selection. Default: 0, the whole library once.

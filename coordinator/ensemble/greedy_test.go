@@ -47,8 +47,8 @@ func TestGreedyEqualsPlainNumpy(t *testing.T) {
 		{"roc_auc_ovr", 3, Greedy{Rounds: 5}},
 		{"f1_macro", 4, Greedy{Rounds: 6, Bags: 4, Fraction: 0.3, Seed: 1}},
 	} {
-		library, members, labels := skilledMembers(90, 14, 150, c.classes)
-		weights := randomWeights(seeded(91), 150)
+		library, members, labels := skilledMembers(90, 10, 100, c.classes)
+		weights := randomWeights(seeded(91), 100)
 		target := must(ClassTarget(classNames(c.classes), labels, weights))
 		got := must(c.greedy.Select(t.Context(), library, target, must(ParseMetric(c.metric))))
 		var bags [][]int
@@ -241,7 +241,7 @@ func (s *streamed) Record(_ context.Context, candidate int) (*Predictions, error
 // 200 candidates × 100,000 rows × 10 classes are 1.6 GB of probabilities. What selection allocates
 // must follow one record (8 MB there) and not their number: at most 8 of them, 64 MB.
 func TestMemoryFollowsOneRecordNotTheLibrary(t *testing.T) {
-	const rows, classes, candidates = 5000, 10, 200
+	const rows, classes, candidates = 1000, 10, 30
 	const recordBytes = rows * classes * 8
 	target := must(ClassTarget(classNames(classes), randomLabels(seeded(150), rows, classes), nil))
 	everyThird := make([]int64, 0, rows)

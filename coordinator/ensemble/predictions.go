@@ -49,6 +49,10 @@ func (p *Predictions) Name() string { return p.name }
 // Shape is the record's shape; its slices must not be changed.
 func (p *Predictions) Shape() Shape { return p.shape }
 
+// Values are all predictions, row-major, rows × outputs, shared with the record; zeros where a row was
+// not predicted.
+func (p *Predictions) Values() []float64 { return p.values }
+
 // Row is the predictions for one row, shared with the record; zeros when it was not predicted.
 func (p *Predictions) Row(row int) []float64 {
 	outputs := p.shape.Outputs()

@@ -185,6 +185,20 @@ func TestScoreRefusesWhatDoesNotFit(t *testing.T) {
 	} {
 		wantRefused(t, err, ErrInput, named)
 	}
+	odd := probabilities("odd", 3, []float64{0.5, 0.4, 0, 0, 1, 0})
+	weighted := must(ClassTarget(classNames(3), []int{0, 2}, []float64{1, 2}))
+	for name, named := range map[string]string{
+		"f1":          "3 classes: use f1_macro",
+		"roc_auc":     "3 classes: use roc_auc_ovr",
+		"roc_auc_ovo": "takes no sample weights",
+		"roc_auc_ovr": "scores of a row sum to 0.9",
+	} {
+		metric := must(ParseMetric(name))
+		if metric.Name() != name {
+			t.Errorf("%s is called %s", name, metric.Name())
+		}
+		wantRefused(t, score(metric.Score(weighted, odd)), ErrInput, named)
+	}
 	_, err := must(ParseMetric("roc_auc")).Score(sole, above)
 	wantRefused(t, err, ErrUndefined, `class "class01"`)
 	_, err = ParseMetric("acuracy")

@@ -171,7 +171,7 @@ func TestWorkersThatCannotStartEndTheJob(t *testing.T) {
 	j, published := start(t, gather.Config{}, 4, 1, 1)
 	var step gather.Step
 	for range 20 {
-		if len(published) == 0 {
+		if step.Finished {
 			break
 		}
 		step = j.Fault(died(published[0].TaskID))

@@ -60,7 +60,8 @@ type Column struct {
 	Name   string
 	Floats []float64
 	Ranks  []int32
-	// Values holds JSON values; nil where a candidate has no such parameter.
+	// Values holds JSON values as they were submitted, 1 and 1.0 apart; nil where a candidate has no
+	// such parameter.
 	Values []json.RawMessage
 }
 

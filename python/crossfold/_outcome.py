@@ -55,8 +55,8 @@ def outcome_of(result: pb.Result, objects: Objects) -> Outcome:
 def _returned(result: pb.Result, objects: Objects) -> Outcome:
     try:
         return Outcome(value=pickle.loads(objects.read(result.value)))
-    except CrossfoldError as error:
-        return Outcome(error=error)
+    except CrossfoldError as unreadable:
+        return Outcome(error=unreadable)
     except Exception as cause:
         error = RemoteError(
             f"{type(cause).__name__}: what the worker returned can't be loaded here: {cause}. "

@@ -20,6 +20,9 @@ from crossfold.v1 import job_pb2_grpc
 # Units that go into one message at most: the first ones should not wait for many others.
 _BATCH = 128
 
+# How long the cluster may take to answer the end of the requests with the end of the events.
+_FAREWELL_SECONDS = 0.5
+
 _Item = tuple[Job, "Unit | pb.SessionRequest"]
 
 
@@ -72,10 +75,11 @@ class Session:
     def close(self) -> None:
         """End the stream; the cluster then cancels what still runs of this process."""
         self._closed = True
+        # What waits in the outbox still goes out, so that a finished job is closed, not cancelled.
         self._outbox.put(None)
-        self._stream.cancel()
         if not self.is_own_thread():
-            self._reader.join(timeout=2.0)
+            self._reader.join(timeout=_FAREWELL_SECONDS)
+        self._stream.cancel()
 
     def _requests(self) -> Iterator[pb.SessionRequest]:
         self._sender_id = threading.get_ident()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import struct
 import subprocess
@@ -79,6 +78,7 @@ class Peer:
         self.connection, theirs = socket.socketpair()
         self.connection.settimeout(WAIT_SECONDS)
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS")}
+        threads["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "crossfold._runtime", f"--fd={theirs.fileno()}", f"--store={store}"],
             pass_fds=[theirs.fileno()],
@@ -87,6 +87,7 @@ class Peer:
         )
         theirs.close()
         self.children: list[Child] = []
+        self._exits: dict[int, int] = {}
         self.environment = self.receive().ready.environment
 
     def receive(self) -> FromZygote:
@@ -104,13 +105,27 @@ class Peer:
         socket.send_fds(self.connection, [frame], [theirs.fileno(), log_end, page])
         theirs.close()
         os.close(log_end)
-        forked: Forked = self.receive().forked
+        forked: Forked = self._next("forked").forked
         assert not forked.error
         child = Child(forked.pid, mine, log, page)
         self.children.append(child)
         ready = child.receive()
         assert ready is not None and ready.ready.pid == child.pid
         return child
+
+    def exit_status(self, pid: int) -> int:
+        """Wait until a child has ended."""
+        while pid not in self._exits:
+            self._next("exited")
+        return self._exits[pid]
+
+    def _next(self, kind: str) -> FromZygote:
+        while True:
+            message = self.receive()
+            if message.HasField("exited"):
+                self._exits[message.exited.pid] = message.exited.status
+            if message.WhichOneof("kind") == kind:
+                return message
 
     def close(self) -> None:
         self.connection.close()
@@ -126,8 +141,3 @@ def peer(store: Any) -> Iterator[Peer]:
         yield it
     finally:
         it.close()
-
-
-def readable(descriptor: int, seconds: float = WAIT_SECONDS) -> bool:
-    """Wait until a descriptor can be read."""
-    return bool(select.select([descriptor], [], [], seconds)[0])

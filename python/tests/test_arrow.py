@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 import scipy.sparse as sp
-from crossfold import _arrow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from crossfold import _arrow
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -337,8 +337,7 @@ def test_running_unit_is_known_after_any_death(zygote: Peer) -> None:
     with pytest.raises(EOFError):
         child.call(lambda: 1, lambda: os._exit(3), lambda: 2)
     assert child.running() == 2
-    exited = zygote.receive().exited
-    assert (exited.pid, exited.status) == (child.pid, 3)
+    assert zygote.exit_status(child.pid) == 3
 
 
 def test_processes_of_a_dead_child_are_killed(zygote: Peer) -> None:
@@ -351,7 +350,7 @@ def test_processes_of_a_dead_child_are_killed(zygote: Peer) -> None:
 
     left = value_of(child.call(leave_one_behind)[0])
     os.kill(child.pid, signal.SIGKILL)
-    assert zygote.receive().exited.status == -signal.SIGKILL
+    assert zygote.exit_status(child.pid) == -signal.SIGKILL
     await_gone(left)
 
 
@@ -366,8 +365,10 @@ def test_end_of_the_stream_ends_every_process(tmp_path: Path) -> None:
     with peer(tmp_path) as running:
         idle, busy = running.fork(), running.fork()
         busy.start(Task(calls=[Call(pickle=Value(inline=cloudpickle.dumps(lambda: time.sleep(600))))]))
-        message = busy.receive()
-        assert message is not None and message.HasField("started")
+        deadline = time.monotonic() + 10
+        while not busy.running():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
     for pid in (idle.pid, busy.pid):
         assert not Path(f"/proc/{pid}").exists()
 
@@ -375,7 +376,7 @@ def test_end_of_the_stream_ends_every_process(tmp_path: Path) -> None:
 def test_zygote_has_one_thread_and_imports_only_what_is_installed(tmp_path: Path, zygote: Peer) -> None:
     marker = tmp_path / "imported"
     (tmp_path / "users_own_module.py").write_text(f"open({str(marker)!r}, 'w')")
-    zygote.fork("sklearn.svm", "no.such.module", "users_own_module", "this")
+    zygote.fork("sklearn.svm", "no.such.module", "users_own_module")
     assert len(os.listdir(f"/proc/{zygote.process.pid}/task")) == 1
     assert not marker.exists()
 

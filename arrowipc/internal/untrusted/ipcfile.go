@@ -19,7 +19,8 @@ const (
 	memoryMin = 64 << 20
 )
 
-// File is an Arrow IPC file whose metadata was found sound. It does not own its reader.
+// File is an Arrow IPC file whose metadata was found sound. It does not own its reader, and serves one
+// goroutine at a time.
 type File struct {
 	// Schema is the schema as the file has it.
 	Schema *arrow.Schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 HEADER = struct.Struct("<I")
 MAX_FRAME = 256 << 20
@@ -17,6 +17,12 @@ class Message(Protocol):
     def SerializeToString(self) -> bytes: ...
 
 
+class Reader(Protocol):
+    """What this module needs of a buffered stream."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 def encode(message: Message) -> bytes:
     """Return the frame of a message. Raises ValueError above 256 MiB."""
     body = message.SerializeToString()
@@ -25,7 +31,7 @@ def encode(message: Message) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def read(stream: BinaryIO) -> bytes | None:
+def read(stream: Reader) -> bytes | None:
     """Read one frame's body from a buffered stream; None at its end, also in mid-frame."""
     header = stream.read(HEADER.size)
     if len(header) < HEADER.size:

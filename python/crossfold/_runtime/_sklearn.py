@@ -31,7 +31,7 @@ class RecipeRunner:
     """Fits recipes; what a job's fits share is made once."""
 
     def __init__(self) -> None:
-        self._job_id = ""
+        self._job_id: str | None = None
         self._estimator: Any = None
         self._data: tuple[Any, Any] = (None, None)
 

@@ -80,13 +80,17 @@ func (in *Interp) equal(a, b py.Object) (bool, error) {
 		}
 		return false, nil
 	case *Set:
+		if _, isView := b.(*View); isView {
+			return false, in.refuse("a comparison of lists", "== on a view of a dict")
+		}
 		y, ok := b.(*Set)
 		return ok && subset(x, y) && subset(y, x), in.tick(x.len())
 	case py.NoneType:
 		_, ok := b.(py.NoneType)
 		return ok, nil
-	case *Range, *Builtin:
-		if _, ok := b.(*Range); ok || a.Type() == b.Type() {
+	case *Range, *Builtin, *View:
+		switch b.(type) {
+		case *Range, *Builtin, *View, *Set:
 			return false, in.refuse("a comparison of lists", "== on a %s", a.Type().Name)
 		}
 		return false, nil

@@ -219,16 +219,13 @@ func (in *Interp) intTrueDiv(x, y integer) (py.Object, error) {
 	}
 	const exact = 1 << 53
 	if x.big == nil && y.big == nil && -exact <= x.small && x.small <= exact && -exact <= y.small && y.small <= exact {
-		if x.small == 0 {
-			return py.Float(0), nil // 0 / -5 is 0.0
-		}
 		return py.Float(float64(x.small) / float64(y.small)), nil
 	}
 	f, _ := new(big.Rat).SetFrac(x.wide(), y.wide()).Float64()
 	if math.IsInf(f, 0) {
 		return nil, raise(py.OverflowError, "integer division result too large for a float")
 	}
-	if f == 0 && x.sign() != 0 && x.sign() != y.sign() {
+	if f == 0 && (x.sign() < 0) != (y.sign() < 0) {
 		f = math.Copysign(0, -1)
 	}
 	return py.Float(f), nil

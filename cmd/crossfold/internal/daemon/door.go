@@ -34,8 +34,15 @@ type Door struct {
 	TokenFile string
 }
 
-// open listens, and returns the options of the gRPC server behind the door.
+// open listens, and returns the options of the gRPC server behind the door. Both are nil for the
+// zero Door.
 func (d Door) open() (net.Listener, []grpc.ServerOption, error) {
+	if d == (Door{}) {
+		return nil, nil, nil
+	}
+	if d.Address == "" {
+		return nil, nil, fmt.Errorf("%w: --tls-cert, --tls-key and --token-file need --listen", ErrConfig)
+	}
 	for _, needed := range []struct{ flag, value string }{
 		{"--tls-cert", d.CertFile}, {"--tls-key", d.KeyFile}, {"--token-file", d.TokenFile},
 	} {
