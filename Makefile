@@ -18,6 +18,8 @@ LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 GO_SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard -- '*.go' 'cmd/*.py' 2>/dev/null))
 PROTOS := $(wildcard proto/crossfold/v1/*.proto)
+# Python outside of the package follows the package's rules.
+SCRIPTS := cmd examples tests
 # The race detector needs a C compiler; without one the tests still run.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
 
@@ -46,7 +48,8 @@ test-go:
 	CROSSFOLD_PYTHON=$(CURDIR)/$(PY) go test $(RACE) -timeout 300s ./...
 
 test-python:
-	$(PY) -m pytest -q python/tests tests
+	cd python && $(CURDIR)/$(PY) -m pytest -q
+	$(PY) -m pytest -q --timeout 120 tests
 
 check: setup ## Formatting, vet, linters, types, vulnerabilities, generated code
 	@$(MAKE) check-go
@@ -54,16 +57,18 @@ check: setup ## Formatting, vet, linters, types, vulnerabilities, generated code
 	@$(MAKE) check-generated
 
 check-go:
-	@unformatted=$$(git ls-files --cached --others --exclude-standard -- '*.go' | xargs gofmt -l); \
+	@unformatted=$$(gofmt -l $(filter %.go,$(GO_SOURCES))); \
 		[ -z "$$unformatted" ] || { echo "run gofmt -w on:" $$unformatted >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	@.ci/govulncheck
 
 check-python:
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	cd python && $(CURDIR)/$(PY) -m mypy --strict -p crossfold
+	$(PY) -m ruff check python
+	$(PY) -m ruff check --config python/pyproject.toml $(SCRIPTS)
+	$(PY) -m ruff format --check python
+	$(PY) -m ruff format --check --config python/pyproject.toml $(SCRIPTS)
+	cd python && $(CURDIR)/$(PY) -m mypy
 
 check-generated: $(TOOLS)/.stamp
 	@.ci/generate --check

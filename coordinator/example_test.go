@@ -3,10 +3,10 @@ package coordinator_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/crossfold/crossfold/arrowipc/source"
@@ -26,15 +26,11 @@ func Example() {
 		Python: worker.python, // a Python with the package crossfold
 		Logger: slog.New(slog.DiscardHandler),
 	})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer func() { _ = c.Close() }()
 
-	data, err := source.Read(ctx, c.Store(), squaresCSV(), source.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	data, err := source.Read(ctx, c.Store(), squares(c.Dir()), source.Options{})
+	check(err)
 	job := &coordinator.JobSpec{
 		Name:      "tree depth",
 		DatasetId: data.ID,
@@ -53,46 +49,37 @@ func Example() {
 	}
 
 	id, err := c.Submit(ctx, job)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	results, err := c.Wait(ctx, id)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	scores := results.Table.Metrics[0]
 	for row, params := range results.Table.Params {
 		fmt.Printf("%s: %.3f, rank %d\n", params, scores.Test.Mean[row], scores.Rank[row])
 	}
 	// Output:
-	// {"max_depth": 1}: 0.750, rank 3
-	// {"max_depth": 2}: 0.792, rank 2
+	// {"max_depth": 1}: 0.750, rank 2
+	// {"max_depth": 2}: 0.715, rank 3
 	// {"max_depth": 4}: 1.000, rank 1
 }
 
-// squaresCSV writes points of a grid and whether they lie inside a square.
-func squaresCSV() string {
-	dir, err := os.MkdirTemp("", "crossfold-example-")
-	if err != nil {
-		log.Fatal(err)
+// squares writes a CSV file with the points of a grid and whether they lie inside a square.
+func squares(dir string) string {
+	var csv strings.Builder
+	csv.WriteString("x,y,side\n")
+	for i := range 144 {
+		x, y, side := i*7%12, i*5%144/12, "out"
+		if x >= 3 && x < 9 && y >= 3 && y < 9 {
+			side = "in"
+		}
+		fmt.Fprintf(&csv, "%d,%d,%s\n", x, y, side)
 	}
 	path := filepath.Join(dir, "squares.csv")
-	file, err := os.Create(path)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	fmt.Fprintln(file, "x,y,side")
-	for i := range 144 {
-		x, y := i*7%12, i*5%144/12
-		fmt.Fprintf(file, "%d,%d,%s\n", x, y, side(x >= 3 && x < 9 && y >= 3 && y < 9))
-	}
+	check(os.WriteFile(path, []byte(csv.String()), 0o600))
 	return path
 }
 
-func side(inside bool) string {
-	if inside {
-		return "in"
+func check(err error) {
+	if err != nil {
+		panic(err)
 	}
-	return "out"
 }

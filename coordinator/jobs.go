@@ -34,6 +34,8 @@ type job struct {
 	since time.Time
 	// checked says that the workers' environment suits the job.
 	checked bool
+	// ran says that the job had a worker before, if in an earlier coordinator.
+	ran bool
 
 	// log holds every event of a whole job; changed is closed when it grows.
 	log     []*pb.Event

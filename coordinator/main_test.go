@@ -27,6 +27,9 @@ func withWorker(run func() int) (status int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if os.Getenv(parentEnv) != "" { // this process plays a part in a test of another
+		return run(), nil
+	}
 	worker.binary = filepath.Join(dir, "crossfold")
 	build := exec.Command("go", "build", "-o", worker.binary, "../cmd/crossfold")
 	if output, err := build.CombinedOutput(); err != nil {

@@ -80,6 +80,7 @@ func (c *Coordinator) goOn(j *job, manifest *queue.Manifest) {
 		c.ended = append(c.ended, j.id)
 		return
 	}
+	j.ran = true
 	// What an earlier coordinator published may still wait in an external queue.
 	c.courier.send("", func(ctx context.Context) error { return c.queue.DropTasks(ctx, j.id) })
 	c.apply(j, j.machine.Close())

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/crossfold/crossfold/coordinator/queue"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
@@ -28,9 +27,10 @@ type Session struct {
 	c  *Coordinator
 	id string
 
-	// jobs, ended and paused are guarded by c.mu. ended holds the ids of jobs that ended.
+	// jobs, known and paused are guarded by c.mu. jobs holds those that run; known holds the ids of
+	// all that were opened, so that late steps of ended jobs are told from mistakes.
 	jobs   map[string]*job
-	ended  map[string]bool
+	known  map[string]bool
 	paused bool
 
 	mu     sync.Mutex
@@ -48,7 +48,7 @@ func (c *Coordinator) OpenSession() (*Session, error) {
 		return nil, ErrClosed
 	}
 	s := &Session{
-		c: c, id: newID(), jobs: map[string]*job{}, ended: map[string]bool{}, signal: make(chan struct{}, 1),
+		c: c, id: newID(), jobs: map[string]*job{}, known: map[string]bool{}, signal: make(chan struct{}, 1),
 	}
 	c.sessions[s.id] = s
 	return s, nil
@@ -57,7 +57,7 @@ func (c *Coordinator) OpenSession() (*Session, error) {
 // ID is the session's id.
 func (s *Session) ID() string { return s.id }
 
-// Handle takes one step. What is wrong with a job becomes the job's failure, which Next delivers;
+// Handle takes one step; the request belongs to the session from then on. What is wrong with a job becomes the job's failure, which Next delivers;
 // an error means that the session can't go on.
 func (s *Session) Handle(ctx context.Context, request *pb.SessionRequest) error {
 	if err := s.c.alive(ctx); err != nil {
@@ -83,19 +83,18 @@ func (s *Session) Handle(ctx context.Context, request *pb.SessionRequest) error 
 
 func (s *Session) open(ctx context.Context, id string, spec *pb.JobSpec) {
 	c := s.c
-	spec = proto.CloneOf(spec)
 	err := c.checkSpec(spec)
 	if err == nil {
 		err = c.expandSplits(ctx, spec)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.jobs[id] != nil || s.ended[id] {
+	if c.jobs[id] != nil || s.known[id] {
 		s.refuse(id, invalid("job id %s is in use: choose a random one", id))
 		return
 	}
 	j, step := newJob(id, spec, s)
-	c.jobs[id], s.jobs[id], s.ended[id] = j, j, true
+	c.jobs[id], s.jobs[id], s.known[id] = j, j, true
 	c.apply(j, step)
 	if err != nil {
 		s.fail(j, err)
@@ -126,7 +125,7 @@ func (s *Session) with(id string, step func(*job)) {
 	defer s.c.mu.Unlock()
 	if j := s.jobs[id]; j != nil {
 		step(j)
-	} else if !s.ended[id] {
+	} else if !s.known[id] {
 		s.refuse(id, notFound("no job %s in this session: open it first", id))
 	}
 }

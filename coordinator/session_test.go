@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/crossfold/crossfold/coordinator"
+	"github.com/crossfold/crossfold/coordinator/queue"
 	"github.com/crossfold/crossfold/coordinator/queue/memory"
 	"github.com/crossfold/crossfold/coordinator/workertest"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
@@ -267,23 +268,26 @@ func waitUntil(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// BenchmarkCalls is opaque calls per second through coordinator and in-memory queue.
+// BenchmarkCalls is opaque calls per second through coordinator and queue.
 func BenchmarkCalls(b *testing.B) {
-	c, err := coordinator.Open(bounded(b), coordinator.Config{
-		Queue: memory.New(memory.Config{}), Slots: 2, Sidecar: workertest.Sidecar(workertest.Config{}), Logger: quiet(),
-	})
-	if err != nil {
-		b.Fatal(err)
+	for name, q := range map[string]queue.Queue{"memory": memory.New(memory.Config{}), "jetstream": nil} {
+		b.Run(name, func(b *testing.B) {
+			c, err := coordinator.Open(bounded(b), coordinator.Config{
+				Queue: q, Slots: 2, Sidecar: workertest.Sidecar(workertest.Config{}), Logger: quiet(),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer closeIt(b, c)
+			client := attach(b, c)
+			client.open("a", &pb.JobSpec{})
+			b.ResetTimer()
+			client.call("a", b.N)
+			client.close("a")
+			if results, _ := client.untilEnd("a"); results != b.N {
+				b.Fatalf("%d results of %d", results, b.N)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+		})
 	}
-	defer closeIt(b, c)
-	client := attach(b, c)
-	client.open("a", &pb.JobSpec{})
-	b.ReportAllocs()
-	b.ResetTimer()
-	client.call("a", b.N)
-	client.close("a")
-	if results, _ := client.untilEnd("a"); results != b.N {
-		b.Fatalf("%d results of %d", results, b.N)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }

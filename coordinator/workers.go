@@ -103,7 +103,7 @@ func (c *Coordinator) sweep() {
 	}
 	for _, j := range c.jobs {
 		// A whole job that ran before waits for its workers to come back.
-		if !j.since.IsZero() && time.Since(j.since) > c.timing.workerWait && !(j.whole() && j.checked) {
+		if !j.since.IsZero() && time.Since(j.since) > c.timing.workerWait && !(j.whole() && j.ran) {
 			c.apply(j, j.machine.Fail(codes.Unavailable, c.noWorker()))
 		}
 	}
@@ -118,18 +118,12 @@ func (c *Coordinator) noWorker() string {
 		c.timing.workerWait)
 }
 
-// workerFailed ends the jobs that wait for a worker: there won't be one.
+// workerFailed ends the jobs that wait for a worker and have none: there won't be one.
 func (c *Coordinator) workerFailed(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.workers.failure = reason
-	c.workers.announce()
-	if len(c.workers.living) > 0 {
-		return
-	}
-	for _, j := range c.jobs {
-		c.apply(j, j.machine.Fail(codes.Unavailable, c.noWorker()))
-	}
+	c.workersChanged()
 }
 
 func (c *Coordinator) workersChanged() {
@@ -145,6 +139,10 @@ func (c *Coordinator) admit(j *job) {
 		return
 	}
 	if c.workers.slots == 0 {
+		if c.workers.failure != "" {
+			c.apply(j, j.machine.Fail(codes.Unavailable, c.noWorker()))
+			return
+		}
 		if j.since.IsZero() {
 			j.since = time.Now()
 		}
@@ -157,7 +155,7 @@ func (c *Coordinator) admit(j *job) {
 			c.apply(j, j.machine.Fail(err.Code, err.Message))
 			return
 		}
-		j.checked = true
+		j.checked, j.ran = true, true
 	}
 	slots := c.workers.slots
 	if j.session != nil && j.session.paused {

@@ -19,12 +19,9 @@ os.environ["CROSSFOLD_PROGRESS"] = "0"
 import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-BINARY = REPOSITORY / "bin" / "crossfold"
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-sys.path.insert(0, str(REPOSITORY / "tests"))
-
-from e2e.cluster import PrivateCluster  # noqa: E402
+from e2e.cluster import BINARY, PrivateCluster  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

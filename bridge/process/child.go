@@ -111,10 +111,14 @@ func (c *Child) awaitReady(ctx context.Context) error {
 	defer stop()
 	var message pb.FromChild
 	if err := c.frames.message(&message); err != nil {
-		if ctx.Err() != nil {
+		var exit *ExitError
+		switch {
+		case ctx.Err() != nil:
 			err = ctx.Err()
-		} else {
-			err = c.explain(err)
+		case errors.As(c.explain(err), &exit) && exit.Status == nil:
+			err = ErrZygoteDead
+		case exit != nil:
+			err = exit
 		}
 		return errors.Join(fmt.Errorf("process: start child %d: %w", c.PID(), err), c.Kill())
 	}

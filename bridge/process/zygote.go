@@ -129,7 +129,8 @@ func (z *Zygote) explainStart(err error) error {
 		return fmt.Errorf("process: python %q: handshake: %w", z.cfg.Python, err)
 	}
 	z.proc.log.wait(exitTimeout)
-	return fmt.Errorf("process: python %q can't import crossfold (%s): %s; install it with: %s -m pip install crossfold",
+	return fmt.Errorf("process: python %q can't import crossfold (%s): %s; install it with: %s -m pip install crossfold"+
+		" (Python 3.11 or newer)",
 		z.cfg.Python, z.proc.status, z.proc.log.lastLines(), z.cfg.Python)
 }
 

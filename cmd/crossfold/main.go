@@ -60,6 +60,7 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(), newInspect(), newJobs(), newUp(), newCoordinator(), newWorker(), newVersion())
 	for _, command := range root.Commands() {
 		markFailures(command)

@@ -35,7 +35,7 @@ func (f *daemonFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	f.config.Logger.Info("cluster is up", "url", d.URL(), "version", version)
+	f.config.Logger.Info("cluster is up", "url", d.URL(), "listening", d.Listening(), "version", version)
 	if f.readyFD != 0 {
 		if err := daemon.SignalReady(f.readyFD); err != nil {
 			return err

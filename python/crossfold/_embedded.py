@@ -29,7 +29,7 @@ _LONGEST_FOLDER = 107 - len("/nats.sock")
 _LOG_BYTES = 4 << 20
 
 # Daemons this process started. They outlive it; kept so that one that died is reaped.
-_daemons: list[subprocess.Popen[bytes]] = []
+_daemons: set[subprocess.Popen[bytes]] = set()
 
 
 def find_or_start() -> Path:
@@ -119,7 +119,7 @@ def _spawn(binary: Path, folder: Path, ready_fd: int, log_fd: int) -> subprocess
         raise ConnectionFailed(
             f"{binary} could not be started: {error}. Reinstall crossfold, or set CROSSFOLD_BINARY."
         ) from error
-    _daemons.append(daemon)
+    _daemons.add(daemon)
     return daemon
 
 
@@ -154,7 +154,7 @@ def _end(daemon: subprocess.Popen[bytes]) -> int | None:
         daemon.wait()
         return None
     finally:
-        _daemons.remove(daemon)
+        _daemons.discard(daemon)
 
 
 def _tail(log: Path, start: int) -> str:
@@ -210,8 +210,8 @@ def _identity(binary: Path) -> str:
 
 
 def _reap() -> None:
-    for daemon in [d for d in _daemons if d.poll() is not None]:
-        _daemons.remove(daemon)
+    # Another thread may be ending one of them meanwhile: discarding twice is harmless.
+    _daemons.difference_update([daemon for daemon in list(_daemons) if daemon.poll() is not None])
 
 
 @atexit.register

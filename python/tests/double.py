@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 import queue
+import sys
 import threading
 import traceback
 import warnings
@@ -164,7 +165,7 @@ class _Runner:
             result.outcome = pb.OUTCOME_POISON
             result.failure.CopyFrom(call)
             return result
-        output = io.StringIO()
+        output = _OwnOutput()
         with warnings.catch_warnings(record=True) as caught, redirect_stdout(output):
             warnings.simplefilter("always")
             try:
@@ -215,6 +216,20 @@ class _Job:
         self.candidates: list[pb.Candidate] = []
         self.next_index = 0
         self.stopped = False
+
+
+class _OwnOutput(io.StringIO):
+    """What this thread prints; the client prints in the same process and is let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._owner = threading.get_ident()
+        self._outer = sys.stdout
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() == self._owner:
+            return super().write(text)
+        return self._outer.write(text)
 
 
 def _failure(error: Exception) -> pb.Failure:

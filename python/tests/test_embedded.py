@@ -56,7 +56,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             os.kill(int(pid), signal.SIGKILL)
     for daemon in list(_embedded._daemons):
         daemon.wait(5)
-        _embedded._daemons.remove(daemon)
+        _embedded._daemons.discard(daemon)
 
 
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path:
@@ -119,11 +119,25 @@ def test_two_starters_end_with_one_cluster(
     assert len((found[0] / "pids").read_text().split()) == 1
 
 
+def test_a_daemon_that_another_thread_reaped_still_gives_its_status(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binary = program(tmp_path, monkeypatch, "#!/bin/sh\nexit 3\n")
+    read_end, write_end = os.pipe()
+    with open(tmp_path / "log", "wb") as log:
+        daemon = _embedded._spawn(binary, tmp_path, write_end, log.fileno())
+    os.close(write_end)
+    os.close(read_end)
+    daemon.wait(5)
+    _embedded._reap()
+    assert _embedded._end(daemon) == 3
+
+
 def test_a_stale_socket_is_no_cluster(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, monkeypatch, DAEMON)
     folder = _embedded.find_or_start()
     os.kill(int((folder / "pids").read_text()), signal.SIGKILL)
-    _embedded._daemons[0].wait(5)
+    next(iter(_embedded._daemons)).wait(5)
     assert (folder / "sock").exists()
     assert not _embedded.accepts(folder / "sock")
     (folder / "pids").unlink()
@@ -153,7 +167,7 @@ def test_a_start_that_hangs_is_ended(cache: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(crossfold.ConnectionFailed, match="was not ready in time"):
         _embedded.find_or_start()
     assert time.monotonic() - start < 5
-    assert _embedded._daemons == []
+    assert _embedded._daemons == set()
 
 
 def test_a_lock_that_is_never_followed_by_a_socket_is_an_error(

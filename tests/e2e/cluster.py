@@ -16,6 +16,9 @@ import psutil
 
 STOP_SECONDS = 5.0
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("CROSSFOLD_BINARY", REPOSITORY / "bin" / "crossfold"))
+
 
 class PrivateCluster:
     """A cache folder of its own for embedded clusters, with the environment that points at it.
@@ -28,13 +31,14 @@ class PrivateCluster:
         self.home = Path(tempfile.mkdtemp(prefix="cf-"))
         self.settings = {
             "XDG_CACHE_HOME": str(self.home),
+            "CROSSFOLD_BINARY": str(BINARY),
             "CROSSFOLD_IDLE_TIMEOUT": idle_timeout,
             "CROSSFOLD_SLOTS": str(slots),
         }
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The test's environment with this cluster's settings, for a child process."""
-        tests = str(Path(__file__).resolve().parent.parent)
+        tests = str(REPOSITORY / "tests")
         inherited = os.environ.get("PYTHONPATH")
         path = tests if not inherited else tests + os.pathsep + inherited
         return {**os.environ, "PYTHONPATH": path, **self.settings, **extra}

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster import PrivateCluster, wait_until
+from e2e.cluster import BINARY, PrivateCluster, wait_until
 
 pytestmark = pytest.mark.timeout(90)
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 SEARCH = """
 import crossfold
@@ -100,7 +98,7 @@ print(set(history["attempt"]), history["worker"].nunique(), (history["seconds"] 
 def running_daemon(cluster: PrivateCluster, folder: Path) -> Iterator[None]:
     """`crossfold up` as a person starts it, until the block ends."""
     ready, write_end = os.pipe()
-    command = [str(REPOSITORY / "bin" / "crossfold"), "up", "--dir", str(folder), "--slots", "1"]
+    command = [str(BINARY), "up", "--dir", str(folder), "--slots", "1"]
     daemon = subprocess.Popen(
         [*command, "--ready-fd", str(write_end)],
         env=cluster.environment(),

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from e2e.cluster import PrivateCluster, wait_until
+from e2e.cluster import BINARY, PrivateCluster, wait_until
 
 from faults.conftest import GATED_SEARCH
 from faults.gate import Gate
 
 pytestmark = pytest.mark.timeout(150)
-
-BINARY = Path(__file__).resolve().parents[2] / "bin" / "crossfold"
 
 
 def answer_of(client: subprocess.Popen[str], seconds: float = 60) -> str:

@@ -82,10 +82,12 @@ type Queue struct {
 	running sync.WaitGroup
 	closing sync.Once
 
+	// streams holds the streams that were looked up, by name.
+	streams sync.Map
+
 	mu        sync.Mutex
 	closed    bool
 	consuming bool
-	results   jetstream.Stream // the RESULTS stream, looked up once
 }
 
 // Open connects, starting the server for Dir, and makes sure that the streams exist.

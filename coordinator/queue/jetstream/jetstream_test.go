@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/crossfold/crossfold/coordinator/queue"
 	"github.com/crossfold/crossfold/coordinator/queue/jetstream"
 	"github.com/crossfold/crossfold/coordinator/queue/queuetest"
@@ -61,6 +63,58 @@ func TestConformanceThroughASocket(t *testing.T) {
 			return open(t, jetstream.Config{Socket: socket(t, server)})
 		},
 	})
+}
+
+// external starts a NATS server as other machines run it: over TCP, with the default limits.
+func external(t *testing.T) string {
+	t.Helper()
+	started, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	started.Start()
+	if !started.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the NATS server was not ready within 10 s")
+	}
+	t.Cleanup(func() {
+		started.Shutdown()
+		started.WaitForShutdown()
+	})
+	return started.ClientURL()
+}
+
+func TestConformanceOverTCP(t *testing.T) {
+	queuetest.Run(t, queuetest.Options{
+		Open: func(t *testing.T) queue.Queue {
+			return open(t, jetstream.Config{URL: external(t), Lease: queuetest.Lease})
+		},
+	})
+}
+
+func TestAWorkerMayBeFirst(t *testing.T) {
+	url := external(t)
+	worker := open(t, jetstream.Config{URL: url, Worker: true})
+	defer worker.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	fetched := make(chan error, 1)
+	go func() {
+		source, err := worker.Tasks(ctx)
+		if err == nil {
+			_, err = source.Fetch(ctx)
+		}
+		fetched <- err
+	}()
+	coordinator := open(t, jetstream.Config{URL: url})
+	defer coordinator.Close()
+	if err := coordinator.PublishTask(ctx, &pb.Task{Id: "t", JobId: "job"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-fetched; err != nil {
+		t.Errorf("a worker that came before its coordinator: %v", err)
+	}
 }
 
 func TestSocketIsForItsUserAlone(t *testing.T) {
@@ -124,5 +178,16 @@ func BenchmarkRoundTrip(b *testing.B) {
 			b.Fatal(err)
 		}
 		<-outcomes
+	}
+}
+
+// BenchmarkDropJob is what the end of every attached job costs.
+func BenchmarkDropJob(b *testing.B) {
+	q := embedded(b)
+	defer q.Close()
+	for i := 0; b.Loop(); i++ {
+		if err := q.DropJob(b.Context(), fmt.Sprint("job", i)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

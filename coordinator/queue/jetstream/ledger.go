@@ -109,7 +109,7 @@ func (q *Queue) HasResult(ctx context.Context, jobID string, index uint32) (bool
 		return false, err
 	}
 	defer cancel()
-	stream, err := q.resultsHandle(ctx)
+	stream, err := q.stream(ctx, resultsStream)
 	if err == nil {
 		_, err = stream.GetLastMsgForSubject(ctx, resultSubject(jobID, index))
 	}
@@ -119,21 +119,16 @@ func (q *Queue) HasResult(ctx context.Context, jobID string, index uint32) (bool
 	return err == nil, q.failed(err, "looking for result %d of job %s", index, jobID)
 }
 
-func (q *Queue) resultsHandle(ctx context.Context) (jetstream.Stream, error) {
-	q.mu.Lock()
-	stream := q.results
-	q.mu.Unlock()
-	if stream != nil {
-		return stream, nil
+// stream looks a stream up, once.
+func (q *Queue) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	if known, ok := q.streams.Load(name); ok {
+		return known.(jetstream.Stream), nil
 	}
-	stream, err := q.js.Stream(ctx, resultsStream)
-	if err != nil {
-		return nil, err
+	stream, err := q.js.Stream(ctx, name)
+	if err == nil {
+		q.streams.Store(name, stream)
 	}
-	q.mu.Lock()
-	q.results = stream
-	q.mu.Unlock()
-	return stream, nil
+	return stream, err
 }
 
 // SaveJob writes a manifest.
@@ -155,7 +150,7 @@ func (q *Queue) Jobs(ctx context.Context) ([]*queue.Manifest, error) {
 		return nil, err
 	}
 	defer cancel()
-	stream, err := q.js.Stream(ctx, jobsStream)
+	stream, err := q.stream(ctx, jobsStream)
 	if err != nil {
 		return nil, q.failed(err, "opening stream %s", jobsStream)
 	}
@@ -220,7 +215,7 @@ func (q *Queue) purge(ctx context.Context, stream, subject string) error {
 		return err
 	}
 	defer cancel()
-	handle, err := q.js.Stream(ctx, stream)
+	handle, err := q.stream(ctx, stream)
 	if err == nil {
 		err = handle.Purge(ctx, jetstream.WithPurgeSubject(subject))
 	}

@@ -31,12 +31,12 @@ func (q *Queue) createStreams(ctx context.Context) error {
 		return err
 	}
 	defer cancel()
-	for _, config := range streams() {
+	for _, config := range streamConfigs() {
 		if _, err := q.js.CreateOrUpdateStream(ctx, config); err != nil {
 			return q.failed(err, "creating stream %s", config.Name)
 		}
 	}
-	for stream, config := range q.consumers() {
+	for stream, config := range q.consumerConfigs() {
 		if _, err := q.js.CreateOrUpdateConsumer(ctx, stream, config); err != nil {
 			return q.failed(err, "creating consumer %s of stream %s", config.Durable, stream)
 		}
@@ -44,7 +44,7 @@ func (q *Queue) createStreams(ctx context.Context) error {
 	return nil
 }
 
-func streams() []jetstream.StreamConfig {
+func streamConfigs() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
 			Name: tasksStream, Subjects: []string{"t.*.*"},
@@ -77,9 +77,9 @@ func streams() []jetstream.StreamConfig {
 	}
 }
 
-// consumers never use BackOff, which would override the lease, nor a MaxDeliver, after which a
+// consumerConfigs never use BackOff, which would override the lease, nor a MaxDeliver, after which a
 // work queue would keep a message that nobody ever gets.
-func (q *Queue) consumers() map[string]jetstream.ConsumerConfig {
+func (q *Queue) consumerConfigs() map[string]jetstream.ConsumerConfig {
 	reader := jetstream.ConsumerConfig{
 		Durable: coordinatorConsumer, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: 30 * time.Second, MaxDeliver: -1, MaxAckPending: maxAckPending,

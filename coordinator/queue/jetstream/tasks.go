@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
@@ -14,12 +15,8 @@ import (
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 
-const (
-	pullExpiry    = 30 * time.Second
-	pullHeartbeat = 5 * time.Second
-	// consumerRetry is the pause between looks for the tasks' consumer: a worker may be first.
-	consumerRetry = 200 * time.Millisecond
-)
+// retryPause is between two looks for the tasks' consumer, which the coordinator creates.
+const retryPause = 200 * time.Millisecond
 
 // PublishTask stores a task unless it is stored already.
 func (q *Queue) PublishTask(ctx context.Context, task *pb.Task) error {
@@ -34,9 +31,9 @@ func (q *Queue) PublishTask(ctx context.Context, task *pb.Task) error {
 // Tasks returns a source of tasks. It waits for the coordinator to have created the consumer.
 func (q *Queue) Tasks(ctx context.Context) (queue.TaskSource, error) {
 	for {
-		consumer, err := q.tasksConsumer(ctx)
+		err := q.findTasksConsumer(ctx)
 		if err == nil {
-			s := &source{queue: q, consumer: consumer, held: map[*delivery]struct{}{}}
+			s := &source{queue: q, held: map[*delivery]struct{}{}}
 			s.ctx, s.cancel = context.WithCancel(q.ctx)
 			return s, nil
 		}
@@ -44,7 +41,7 @@ func (q *Queue) Tasks(ctx context.Context) (queue.TaskSource, error) {
 			return nil, q.failed(err, "opening consumer %s of stream %s", workersConsumer, tasksStream)
 		}
 		select {
-		case <-time.After(consumerRetry):
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 			return nil, q.failed(errors.Join(ctx.Err(), err), "waiting for a coordinator to create consumer %s",
 				workersConsumer)
@@ -54,26 +51,26 @@ func (q *Queue) Tasks(ctx context.Context) (queue.TaskSource, error) {
 	}
 }
 
-func (q *Queue) tasksConsumer(ctx context.Context) (jetstream.Consumer, error) {
+func (q *Queue) findTasksConsumer(ctx context.Context) error {
 	ctx, cancel, err := q.begin(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer cancel()
-	return q.js.Consumer(ctx, tasksStream, workersConsumer)
+	_, err = q.js.Consumer(ctx, tasksStream, workersConsumer)
+	return err
 }
 
 // source hands out tasks. Every Fetch has a pull of its own, for one message; pulls that got
 // theirs are kept for the next Fetch, so nothing is ever ordered that no Fetch waits for.
 type source struct {
-	queue    *Queue
-	consumer jetstream.Consumer
-	ctx      context.Context
-	cancel   context.CancelFunc
-	once     sync.Once
+	queue  *Queue
+	ctx    context.Context
+	cancel context.CancelFunc
+	once   sync.Once
 
 	mu   sync.Mutex
-	idle []jetstream.MessagesContext
+	idle []*pull
 	held map[*delivery]struct{}
 }
 
@@ -88,18 +85,36 @@ func (s *source) Fetch(ctx context.Context) (queue.Delivery, error) {
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	for {
-		pull, err := s.takePull()
+		p, err := s.takePull()
 		if err != nil {
 			return nil, s.ended(ctx, err)
 		}
-		message, err := pull.Next(jetstream.NextContext(bounded))
-		if err != nil {
-			s.abandon(pull)
+		message, err := p.next(bounded)
+		switch {
+		case err == nil:
+			if d := s.receive(p, message); d != nil {
+				return d, nil
+			}
+		case bounded.Err() != nil:
+			p.abandon()
 			return nil, s.ended(ctx, err)
+		default:
+			// The server gave the order up, or is not there: order again, from a new inbox.
+			p.abandon()
+			if !errors.Is(err, errExpired) && !pause(bounded) {
+				return nil, s.ended(ctx, bounded.Err())
+			}
 		}
-		if d := s.receive(pull, message); d != nil {
-			return d, nil
-		}
+	}
+}
+
+// pause waits before the next try; false when ctx ended first.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(retryPause):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -115,50 +130,34 @@ func (s *source) ended(ctx context.Context, err error) error {
 }
 
 // receive keeps the pull for later and turns a message into a delivery; nil when it is unreadable.
-func (s *source) receive(pull jetstream.MessagesContext, message jetstream.Msg) *delivery {
+func (s *source) receive(p *pull, message *nats.Msg) *delivery {
 	task := &pb.Task{}
-	err := proto.Unmarshal(message.Data(), task)
+	err := proto.Unmarshal(message.Data, task)
 	meta, metaErr := message.Metadata()
 	if err = cmp.Or(err, metaErr); err != nil {
-		s.queue.logger.Error("queue: unreadable task left out", "subject", message.Subject(), "error", err)
-		_ = message.Term() // comes again if it does not arrive
+		s.queue.logger.Error("queue: unreadable task left out", "subject", message.Subject, "error", err)
+		_ = s.queue.conn.Publish(message.Reply, ackTerm) // comes again if it does not arrive
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.idle = append(s.idle, pull)
+	s.idle = append(s.idle, p)
 	if err != nil {
 		return nil
 	}
-	d := &delivery{source: s, task: task, message: message, count: int(meta.NumDelivered)}
+	d := &delivery{source: s, task: task, reply: message.Reply, count: int(meta.NumDelivered)}
 	s.held[d] = struct{}{}
 	return d
 }
 
-func (s *source) takePull() (jetstream.MessagesContext, error) {
+func (s *source) takePull() (*pull, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.idle); n > 0 {
-		pull := s.idle[n-1]
+		p := s.idle[n-1]
 		s.idle = s.idle[:n-1]
-		return pull, nil
+		return p, nil
 	}
-	return s.consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(pullExpiry),
-		jetstream.PullHeartbeat(pullHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(false))
-}
-
-// abandon ends a pull that still waits; a task that was on its way goes back at once.
-func (s *source) abandon(pull jetstream.MessagesContext) {
-	pull.Drain()
-	// Bounded by the drain: the server answers it, or the connection ends.
-	go func() {
-		for {
-			message, err := pull.Next()
-			if err != nil {
-				return
-			}
-			_ = message.Nak() // a lost one is redelivered when its lease ends
-		}
-	}()
+	return newPull(s.queue.conn)
 }
 
 // Close ends waiting fetches and gives back what is held.
@@ -167,11 +166,11 @@ func (s *source) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for d := range s.held {
-		_ = d.message.Nak() // a lost one is redelivered when its lease ends
+		_ = s.queue.conn.Publish(d.reply, ackNak) // a lost one is redelivered when its lease ends
 	}
 	clear(s.held)
-	for _, pull := range s.idle {
-		pull.Stop()
+	for _, p := range s.idle {
+		_ = p.inbox.Unsubscribe() // fails only when the connection is gone
 	}
 	s.idle = nil
 	return nil
@@ -184,35 +183,37 @@ func (s *source) release(d *delivery) {
 }
 
 type delivery struct {
-	source  *source
-	task    *pb.Task
-	message jetstream.Msg
-	count   int
+	source *source
+	task   *pb.Task
+	// reply is the subject that answers go to.
+	reply string
+	count int
 }
 
 func (d *delivery) Task() *pb.Task { return d.task }
 func (d *delivery) Delivered() int { return d.count }
 
 func (d *delivery) Extend(ctx context.Context) error {
-	return d.answer(ctx, d.message.InProgress, "extending")
+	return d.answer(ctx, ackProgress, "extending")
 }
 
 func (d *delivery) Ack(ctx context.Context) error {
 	d.source.release(d)
-	return d.answer(ctx, d.message.Ack, "acking")
+	return d.answer(ctx, ackDone, "acking")
 }
 
 func (d *delivery) Nak(ctx context.Context) error {
 	d.source.release(d)
-	return d.answer(ctx, d.message.Nak, "giving back")
+	return d.answer(ctx, ackNak, "giving back")
 }
 
-func (d *delivery) answer(ctx context.Context, send func() error, what string) error {
-	if d.source.queue.ctx.Err() != nil {
+func (d *delivery) answer(ctx context.Context, answer []byte, what string) error {
+	q := d.source.queue
+	if q.ctx.Err() != nil {
 		return queue.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return d.source.queue.failed(send(), "%s task %s", what, d.task.GetId())
+	return q.failed(q.conn.Publish(d.reply, answer), "%s task %s", what, d.task.GetId())
 }

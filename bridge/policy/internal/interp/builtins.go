@@ -23,8 +23,10 @@ func (in *Interp) builtins() map[string]builtinFunc {
 		}
 	}
 	all := map[string]builtinFunc{
-		"abs":    plain("abs", 1, 1, in.abs),
-		"bool":   plain("bool", 0, 1, func(a []py.Object) (py.Object, error) { return py.NewBool(truth(optional(a, 0, py.None))), nil }),
+		"abs": plain("abs", 1, 1, in.abs),
+		"bool": plain("bool", 0, 1, func(a []py.Object) (py.Object, error) {
+			return py.NewBool(truth(optional(a, 0, py.None))), nil
+		}),
 		"divmod": plain("divmod", 2, 2, in.divmod),
 		"float":  plain("float", 0, 1, in.float),
 		"int":    plain("int", 0, 2, in.int),

@@ -23,8 +23,10 @@ func (in *Interp) collections(
 		"next":     plain("next", 1, 2, in.next),
 		"range":    plain("range", 1, 3, in.rangeOf),
 		"reversed": plain("reversed", 1, 1, in.reversed),
-		"set":      plain("set", 0, 1, func(a []py.Object) (py.Object, error) { return in.setFrom(optional(a, 0, py.Tuple{})) }),
-		"sorted":   in.sorted,
+		"set": plain("set", 0, 1, func(a []py.Object) (py.Object, error) {
+			return in.setFrom(optional(a, 0, py.Tuple{}))
+		}),
+		"sorted": in.sorted,
 		"tuple": plain("tuple", 0, 1, func(a []py.Object) (py.Object, error) {
 			items, err := in.collect(optional(a, 0, py.Tuple{}))
 			return py.Tuple(items), err

@@ -91,8 +91,12 @@ func (in *Interp) addTests(names py.StringDict) {
 		return py.NewBool(!found), err
 	})
 	// One side is None, True or False: gpython's types for them compare by value.
-	define(names, "is", func(a []py.Object) (py.Object, error) { return py.NewBool(identical(a[0], a[1])), in.tick(1) })
-	define(names, "isnot", func(a []py.Object) (py.Object, error) { return py.NewBool(!identical(a[0], a[1])), in.tick(1) })
+	define(names, "is", func(a []py.Object) (py.Object, error) {
+		return py.NewBool(identical(a[0], a[1])), in.tick(1)
+	})
+	define(names, "isnot", func(a []py.Object) (py.Object, error) {
+		return py.NewBool(!identical(a[0], a[1])), in.tick(1)
+	})
 	define(names, "not", func(a []py.Object) (py.Object, error) { return py.NewBool(!truth(a[0])), in.tick(1) })
 	define(names, "while", func(a []py.Object) (py.Object, error) { return py.NewBool(truth(a[0])), in.tick(1) })
 	define(names, "operand", func(a []py.Object) (py.Object, error) { return &operand{in, a[0]}, in.tick(1) })

@@ -3,10 +3,12 @@ package interp
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +176,48 @@ func TestHandWrittenProgramsAnswerAsCPython(t *testing.T) {
 	if total < 300 {
 		t.Errorf("%d hand-written programs; want 300", total)
 	}
+}
+
+// programs is how many random programs a test runs: CROSSFOLD_POLICY_PROGRAMS, or a slice that fits a test run.
+func programs(t *testing.T, quick int) int {
+	t.Helper()
+	text := os.Getenv("CROSSFOLD_POLICY_PROGRAMS")
+	if text == "" {
+		return quick
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("CROSSFOLD_POLICY_PROGRAMS=%q is not a number: %v", text, err)
+	}
+	return n
+}
+
+func TestRandomProgramsAnswerAsCPython(t *testing.T) {
+	o := startOracle(t)
+	n, refused := programs(t, 400), 0
+	for seed := range n {
+		if check(t, o, fmt.Sprintf("seed %d", seed), generate(uint64(seed))) {
+			refused++
+		}
+	}
+	t.Logf("%d programs, %d refused", n, refused)
+	if refused > n/4 {
+		t.Errorf("%d of %d programs refused; the test compares too little", refused, n)
+	}
+}
+
+func TestBrokenProgramsAnswerAsCPythonOrAreRefused(t *testing.T) {
+	o := startOracle(t)
+	list := snippets(t, "programs.txt")
+	n, refused := programs(t, 400), 0
+	for seed := range n {
+		source := list[seed%len(list)]
+		if seed%3 == 0 {
+			source = generate(uint64(seed / 10))
+		}
+		if check(t, o, fmt.Sprintf("mutant %d", seed), mutate(source, uint64(seed))) {
+			refused++
+		}
+	}
+	t.Logf("%d programs, %d refused", n, refused)
 }

@@ -8,20 +8,23 @@ import (
 )
 
 // CPython's exp, log and pow are the C library's, which rounds to the nearest float except close to
-// the middle between two. Here the value is computed to 160 bits and rounded; so close to a middle
-// that glibc's last bit is not certain, the call is refused. The bounds are glibc's documented
-// errors (in units of the last place, beyond one half) with a margin.
+// the middle between two. Here the value is computed to 160 bits and rounded; where it lies so close
+// to a middle that glibc's last bit is not certain, the call is refused. The bounds, in units of the
+// last place, are twice the worst seen in 180,000 calls of glibc 2.36 (0.003, 0.0007, 0.003).
 const (
 	precision = 160
-	expDoubt  = 0.014
-	logDoubt  = 0.024
-	powDoubt  = 0.022
+	expDoubt  = 0.006
+	logDoubt  = 0.0015 // for a logarithm of 1 to 2; twice that for each halving
+	powDoubt  = 0.006  // and as much again for each e**140 of the result
 )
 
 const roundAdvice = "x * x for a square, math.sqrt(x), a literal like 1e-3, or loguniform"
 
 // nearest rounds value, or refuses when its distance to a middle is within doubt.
 func (in *Interp) nearest(name string, value *big.Float, doubt float64) (float64, error) {
+	if err := in.tick(100); err != nil {
+		return 0, err
+	}
 	f, _ := value.Float64()
 	if math.IsInf(f, 0) || f == 0 || value.IsInt() && math.Abs(f) < 1<<53 {
 		return f, nil
@@ -56,7 +59,9 @@ func (in *Interp) exp(x float64) (float64, error) {
 
 // log is the natural logarithm of a positive number given as a wide float.
 func (in *Interp) log(x *big.Float) (float64, error) {
-	return in.nearest("math.log", bigLog(x), logDoubt)
+	value := bigLog(x)
+	doubt := math.Ldexp(logDoubt, 1-min(1, max(-3, value.MantExp(nil))))
+	return in.nearest("math.log", value, doubt)
 }
 
 // floatPow is x ** y for floats.
@@ -85,7 +90,8 @@ func (in *Interp) floatPow(x, y float64) (float64, error) {
 	}
 	exponent := new(big.Float).SetPrec(precision).SetFloat64(math.Abs(x))
 	exponent.Mul(bigLog(exponent), new(big.Float).SetFloat64(y))
-	switch size, _ := exponent.Float64(); {
+	size, _ := exponent.Float64()
+	switch {
 	case size > 709.79:
 		return 0, raise(py.OverflowError, "(34, 'Numerical result out of range')")
 	case size > 709.78 || size < -708 && size > -746:
@@ -93,7 +99,7 @@ func (in *Interp) floatPow(x, y float64) (float64, error) {
 	case size < -746:
 		return sign * 0, nil
 	}
-	result, err := in.nearest("**", bigExp(exponent), powDoubt)
+	result, err := in.nearest("**", bigExp(exponent), powDoubt*(1+math.Abs(size)/140))
 	return sign * result, err
 }
 

@@ -110,7 +110,9 @@ func (in *Interp) listMethod(l *List, name string, args []py.Object) (py.Object,
 		err := firstError(arity(name, args, 0, 0), in.room(len(l.items), 16))
 		return &List{items: append([]py.Object{}, l.items...)}, err
 	}
-	counts := map[string][2]int{"append": {1, 1}, "extend": {1, 1}, "insert": {2, 2}, "pop": {0, 1}, "remove": {1, 1}}[name]
+	counts := map[string][2]int{
+		"append": {1, 1}, "extend": {1, 1}, "insert": {2, 2}, "pop": {0, 1}, "remove": {1, 1},
+	}[name]
 	if err := firstError(arity(name, args, counts[0], counts[1]), in.writable(l.frozen, "list")); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type scanner struct {
 // f(x for x in y, 1) and CPython does not, so a comprehension must stand alone in its own.
 type bracket struct {
 	comprehension, target, comma bool
+	params                       bool // between "lambda" and its colon
 }
 
 // scan reports everything in src that the two lexers could read differently.
@@ -81,17 +82,20 @@ func (s *scanner) step() bool {
 		}
 		s.open = s.open[:len(s.open)-1]
 		s.token(rest[:1])
-	case c == ',':
-		return s.comma()
 	case strings.HasPrefix(rest, ":="):
 		return s.stop("':=' is not in the policy subset", "an assignment on its own line")
+	case c == ',':
+		return s.comma()
+	case c == ':':
+		s.open[len(s.open)-1].params = false
+		s.token(":")
 	case c == '\\':
 		return s.stop("a line continued with a backslash", "parentheses around the expression")
 	case c == '\t':
 		return s.stop("a tab", "spaces")
 	case c == '@':
 		return s.stop("'@' (decorator or matrix product) is not in the policy subset", "a plain function call")
-	case strings.IndexByte("+-*/%=<>!&|^~:;.", c) >= 0:
+	case strings.IndexByte("+-*/%=<>!&|^~;.", c) >= 0:
 		s.token(rest[:1])
 	default:
 		r, _ := utf8.DecodeRuneInString(rest)
@@ -112,7 +116,7 @@ func (s *scanner) token(text string) {
 
 func (s *scanner) comma() bool {
 	b := &s.open[len(s.open)-1]
-	if !b.target {
+	if !b.target && !b.params {
 		b.comma = true
 	}
 	if b.comprehension && b.comma && len(s.open) > 1 {
@@ -177,6 +181,8 @@ func (s *scanner) word(rest string) bool {
 	switch word {
 	case "async", "await":
 		return s.stop(fmt.Sprintf("%q is not in the policy subset", word), "a plain function")
+	case "lambda":
+		s.open[len(s.open)-1].params = true
 	case "for", "in":
 		if !s.clause(word) {
 			return false

@@ -108,7 +108,9 @@ func (s *scope) stmt(stmt ast.Stmt) {
 		s.stmts(n.Body)
 		s.stmts(n.Orelse)
 	case *ast.Raise:
-		s.expr(n.Exc)
+		if call, ok := n.Exc.(*ast.Call); ok {
+			s.exprs(call.Args) // the class itself is checked where it is written
+		}
 	case *ast.Try:
 		s.stmts(n.Body)
 		for _, handler := range n.Handlers {

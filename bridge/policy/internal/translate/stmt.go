@@ -254,6 +254,7 @@ func (b *block) orelse(list []ast.Stmt) {
 }
 
 func (b *block) ifElse(n *ast.If) {
+	b.at = max(b.at, lineOf(n.Test)) // gpython places an elif at its if
 	b.emit("if %s:", b.expr(n.Test))
 	b.suite(n.Body)
 	b.orelse(n.Orelse)

@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
@@ -48,8 +50,11 @@ func Dial(address string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, grpc.WithDefaultCallOptions(
-		grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)))
+	options = append(options,
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithUnaryInterceptor(bounded),
+		// A stream has no deadline; a coordinator that stopped answering is noticed all the same.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: callLimit / 2}))
 	conn, err := grpc.NewClient(target, options...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrAddress, address, err)
@@ -57,8 +62,20 @@ func Dial(address string) (*Client, error) {
 	return &Client{Jobs: pb.NewJobsClient(conn), data: pb.NewDataClient(conn), conn: conn, local: local}, nil
 }
 
-// MaxMessage is the size in bytes of the largest message, as the server has it.
-const MaxMessage = 64 << 20
+const (
+	// maxMessage is the size in bytes of the largest message, as the server has it.
+	maxMessage = 64 << 20
+	// callLimit bounds a call that gives one answer.
+	callLimit = 60 * time.Second
+)
+
+func bounded(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
+	call grpc.UnaryInvoker, options ...grpc.CallOption,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	return call(ctx, method, request, reply, conn, options...)
+}
 
 // Local says that the coordinator is on this host.
 func (c *Client) Local() bool { return c.local }

@@ -44,7 +44,9 @@ type Config struct {
 
 // Daemon is a running cluster.
 type Daemon struct {
-	url         string
+	url string
+	// outside is the address of the Door's listener, or "".
+	outside     string
 	coordinator *coordinator.Coordinator
 	servers     []*server.Server
 	// failed holds the first error of a server that stopped by itself.
@@ -88,6 +90,7 @@ func start(ctx context.Context, config Config, scratch string) (_ *Daemon, err e
 		return nil, errors.Join(err, closeListener(outside))
 	}
 	if outside != nil {
+		d.outside = outside.Addr().String()
 		d.serve(outside, options...)
 	}
 	return d, nil
@@ -131,6 +134,9 @@ func (d *Daemon) serve(listener net.Listener, options ...grpc.ServerOption) {
 
 // URL is the address of the folder's socket.
 func (d *Daemon) URL() string { return d.url }
+
+// Listening is the network address of the Door, or "".
+func (d *Daemon) Listening() string { return d.outside }
 
 // Wait returns nil when ctx ends or the cluster was idle for so long (0: for ever), or the error that
 // ended a server.

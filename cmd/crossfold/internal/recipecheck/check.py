@@ -42,7 +42,9 @@ def load(entry_point: str, key: str) -> Any:
         found = importlib.import_module(module_name)
     except Exception as error:
         raise ProblemError(
-            key, f'module "{module_name}" can\'t be imported ({error}); install it for {sys.executable} or correct it'
+            key,
+            f'module "{module_name}" can\'t be imported ({one_line(error)}); '
+            f"install it for {sys.executable} or correct the name",
         ) from error
     for name in qualname.split("."):
         if not hasattr(found, name):
@@ -66,13 +68,17 @@ def build(step: dict[str, str], key: str) -> Any:
     """The estimator of one step."""
     factory = load(step["entry_point"], key)
     if not callable(factory):
-        raise ProblemError(key, f'"{step["entry_point"]}" is a {type(factory).__name__}, not an estimator class')
+        raise ProblemError(
+            key, f'"{step["entry_point"]}" is a {type(factory).__name__}, not an estimator class'
+        )
     params = resolve(json.loads(step["params"]), key)
     accepted = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
         for name in params:
             if name not in accepted:
-                raise ProblemError(key, f'{factory.__name__} has no parameter "{name}"; {near(name, accepted)}')
+                raise ProblemError(
+                    key, f'{factory.__name__} has no parameter "{name}"; {near(name, accepted)}'
+                )
     try:
         estimator = factory(**params)
     except Exception as error:
@@ -123,7 +129,9 @@ def check_scoring(estimator: Any, scoring: list[str]) -> None:
         if name not in known:
             raise ProblemError("scoring", f'there is no scorer "{name}"; {near(name, known)}')
     if not scoring and not hasattr(estimator, "score"):
-        raise ProblemError("estimator", f"{label(estimator)} has no score method; name a scorer under scoring")
+        raise ProblemError(
+            "estimator", f"{label(estimator)} has no score method; name a scorer under scoring"
+        )
 
 
 def label(estimator: Any) -> str:

@@ -13,6 +13,7 @@ import (
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/client"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/jobfile"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/near"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 
 // checkColumns says which column of the job file the data lack.
@@ -58,9 +59,18 @@ func checkRows(file *jobfile.File, table *client.Table) (warnings []string, err 
 		return partition.LabelsOf(y)
 	})
 	if err != nil {
-		return nil, file.At("cv", "%v", err)
+		return nil, file.At("cv", "%s", splitAdvice(spec, err))
 	}
 	return warnings, nil
+}
+
+// splitAdvice words an error of package partition for job files.
+func splitAdvice(spec *pb.SplitSpec, err error) string {
+	message := strings.TrimPrefix(err.Error(), "partition: "+partition.ErrSpec.Error()+": ")
+	if spec.GetKind() == pb.SplitSpec_KIND_STRATIFIED_KFOLD {
+		message += "; cv: {kind: kfold} splits without regard to the target"
+	}
+	return message
 }
 
 // known reports a name that is no column.
