@@ -107,7 +107,7 @@ func TestTheWorkerProcessDiesWithItsParent(t *testing.T) {
 	}
 	pids := filepath.Join(t.TempDir(), "pids")
 	parent := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
-	parent.Env = append(os.Environ(), parentEnv+"="+script(t, `echo $$ > `+pids+`; exec sleep 600`))
+	parent.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), parentEnv+"="+script(t, `echo $$ > `+pids+`; exec sleep 600`))
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,8 @@ func (c *Coordinator) OpenSession() (*Session, error) {
 // ID is the session's id.
 func (s *Session) ID() string { return s.id }
 
-// Handle takes one step; the request belongs to the session from then on. What is wrong with a job becomes the job's failure, which Next delivers;
-// an error means that the session can't go on.
+// Handle takes one step; the request belongs to the session from then on. What is wrong with a job
+// becomes the job's failure, which Next delivers; an error means that the session can't go on.
 func (s *Session) Handle(ctx context.Context, request *pb.SessionRequest) error {
 	if err := s.c.alive(ctx); err != nil {
 		return err

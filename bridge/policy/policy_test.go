@@ -62,7 +62,7 @@ func TestValuesKeepTheirTypesInBothDirections(t *testing.T) {
 	for _, value := range []string{
 		"1", "1.0", "-0.0", "1e+16", "1e-05", "0.1", "123456789012345678901234567890", "-9223372036854775808",
 		"true", "null", `"text <&> é"`, `"\u0000"`, `[1,1.0,[],{}]`, `{"b":1,"a":2.0,"c":{"z":[null]}}`,
-		`{"$float":"nan"}`, `{"$float":"inf"}`, `{"$float":"-inf"}`, `"日本"`,
+		`{"$float":"nan"}`, `{"$float":"inf"}`, `{"$float":"-inf"}`, `"日本"`, `"\\ud800"`,
 	} {
 		if got := call(t, p, "same", "["+value+"]"); got != value {
 			t.Errorf("%s came back as %s", value, got)
@@ -93,7 +93,7 @@ def loop():
 	if err := failure(t, p, "loop", "[]"); !errors.Is(err, policy.ErrLimit) {
 		t.Errorf("a list inside itself: %v; want a limit", err)
 	}
-	for _, args := range []string{"1", "{}", "[", "[1]]", `[{"$float":"x"}]`, "[1e999]", "[nan]", "[01]"} {
+	for _, args := range []string{"1", "{}", "[", "[1]]", `[{"$float":"x"}]`, "[1e999]", "[nan]", "[01]", `["\ud800"]`, "[\"\xff\"]"} {
 		if _, err := p.Call(t.Context(), "keys", json.RawMessage(args)); err == nil {
 			t.Errorf("the arguments %s were taken", args)
 		}

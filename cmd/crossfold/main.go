@@ -18,6 +18,7 @@ import (
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/client"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/daemon"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/jobfile"
+	"github.com/crossfold/crossfold/coordinator"
 )
 
 // Exit statuses.
@@ -120,13 +121,16 @@ func remote(err error) (*status.Status, bool) {
 	return answered.GRPCStatus(), true
 }
 
-// badRequest says that a coordinator refused what it was asked for.
+// badRequest says that a coordinator, here or elsewhere, refused what it was asked for.
 func badRequest(err error) bool {
-	rpc, ok := remote(err)
-	if !ok {
-		return false
+	code := codes.OK
+	var here *coordinator.Error
+	if errors.As(err, &here) {
+		code = here.Code
+	} else if rpc, ok := remote(err); ok {
+		code = rpc.Code()
 	}
-	switch rpc.Code() {
+	switch code {
 	case codes.InvalidArgument, codes.NotFound, codes.FailedPrecondition, codes.Unauthenticated:
 		return true
 	}

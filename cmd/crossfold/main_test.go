@@ -57,6 +57,8 @@ func TestBadInputIsOneLineAndStatus2(t *testing.T) {
 		{[]string{"run", filepath.Join(dir, "no.yaml")}, "no.yaml: there is no such file"},
 		{[]string{"run", job}, filepath.Join(dir, "d.csv")},
 		{[]string{"run", job, "--url", "grpc://host:1"}, "is not encrypted"},
+		{[]string{"run", job, "--slots", "-1"}, "Slots is -1"},
+		{[]string{"up", "--dir", filepath.Join(dir, "u"), "--slots", "-2"}, "Slots is -2"},
 		{[]string{"inspect", filepath.Join(dir, "no.csv")}, "no.csv"},
 		{[]string{"jobs"}, "no cluster is named"},
 		{[]string{"jobs", "cancel"}, "accepts 1 arg(s)"},

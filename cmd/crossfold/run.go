@@ -55,7 +55,7 @@ func (f *runFlags) run(cmd *cobra.Command, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if f.slots > 0 {
+	if f.slots != 0 {
 		file.Slots = f.slots
 	}
 	address, err := f.cluster.address()

@@ -132,11 +132,15 @@ def choice(options: Sequence[T], /) -> T:
         ValueError: there is nothing to choose from.
         TypeError: ``options`` is of another type.
     """
-    if not isinstance(options, (list, tuple, str, range)):
+    if not _is_sequence(options):
         raise TypeError(f"choice needs a list, tuple, str or range, not {type(options).__name__}")
     if not options:
         raise ValueError("choice from an empty sequence")
     return options[_below(len(options))]
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, (list, tuple, str, range))
 
 
 def _log(x: float) -> float:

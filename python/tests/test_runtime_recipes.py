@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.multiclass import type_of_target
 
 from crossfold import _arrow
 from crossfold._runtime import _sklearn, _tables
@@ -200,6 +201,14 @@ def test_features_and_target_of_tables(tmp_path: Path) -> None:
     assert text == ["a", "b", "c"] and labels.dtype == object and labels.tolist() == ["u", "v", "u"]
     mixed, target = data["mixed"]
     assert list(mixed.columns) == ["a", "t"] and target.dtype == np.float64
+
+
+@pytest.mark.parametrize("labels", [[True, False, True], ["a", "b", "a"], [1, 0, 2], [0.5, 1.0, 2.0]])
+def test_target_is_of_a_kind_that_scikit_learn_knows(tmp_path: Path, labels: list[Any]) -> None:
+    dataset = write_table(tmp_path, pa.table({"x": [1.0, 2.0, 3.0], "y": labels}))
+    _, y = _tables.features_and_target(str(tmp_path), dataset, [], "y")
+    assert y.tolist() == labels
+    assert type_of_target(y) == type_of_target(np.array(labels))
 
 
 def test_features_are_taken_in_order(tmp_path: Path) -> None:

@@ -38,10 +38,15 @@ class PrivateCluster:
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The test's environment with this cluster's settings, for a child process."""
-        tests = str(REPOSITORY / "tests")
-        inherited = os.environ.get("PYTHONPATH")
-        path = tests if not inherited else tests + os.pathsep + inherited
-        return {**os.environ, "PYTHONPATH": path, **self.settings, **extra}
+        inherited = os.environ.get("PYTHONPATH", "")
+        return {
+            **os.environ,
+            # As in an activated virtual environment: the binary runs `python3` unless told otherwise.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY / "tests"), inherited])),
+            **self.settings,
+            **extra,
+        }
 
     def run(self, script: Path, *arguments: str, timeout: float = 90) -> str:
         """Run a Python script to its end and return what it printed; its failure fails the test."""

@@ -65,7 +65,9 @@ def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
 def _target(column: pa.ChunkedArray) -> NDArray[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    return _numbers(column) if _is_number(column.type) else column.to_pandas().to_numpy(object)
+    if _is_number(column.type) or (pa.types.is_boolean(column.type) and not column.null_count):
+        return _numbers(column)
+    return column.to_pandas().to_numpy(object)
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -180,8 +180,8 @@ func (in *Interp) isclose(args []py.Object, named []argument) (py.Object, error)
 		return py.False, nil
 	}
 	difference := math.Abs(b - a)
-	close := difference <= math.Abs(tolerance[0]*b) || difference <= math.Abs(tolerance[0]*a) || difference <= tolerance[1]
-	return py.NewBool(close), nil
+	return py.NewBool(difference <= math.Abs(tolerance[0]*b) || difference <= math.Abs(tolerance[0]*a) ||
+		difference <= tolerance[1]), nil
 }
 
 // mathLog is log(x) and log(x, base), CPython's quotient of two logarithms.

@@ -10,6 +10,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-python/gpython/py"
 )
@@ -21,6 +23,9 @@ const floatTag = "$float"
 func (in *Interp) decodeArgs(data json.RawMessage) ([]py.Object, error) {
 	if len(data) == 0 {
 		return nil, nil
+	}
+	if !utf8.Valid(data) || loneSurrogate(data) {
+		return nil, errors.New("a text that is not Unicode")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -35,6 +40,40 @@ func (in *Interp) decodeArgs(data json.RawMessage) ([]py.Object, error) {
 		return nil, errors.New("more than one JSON value")
 	}
 	return items, nil
+}
+
+// loneSurrogate finds half of a \ud83d\ude00 pair, which Go would replace without a word.
+func loneSurrogate(data []byte) bool {
+	for i := 0; i+1 < len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		if i++; data[i] != 'u' {
+			continue
+		}
+		first, ok := codeUnit(data[i+1:])
+		if !utf16.IsSurrogate(first) {
+			continue
+		}
+		second := rune(0)
+		if ok && i+6 < len(data) && data[i+5] == '\\' && data[i+6] == 'u' {
+			second, _ = codeUnit(data[i+7:])
+		}
+		if utf16.DecodeRune(first, second) == utf8.RuneError {
+			return true
+		}
+		i += 10
+	}
+	return false
+}
+
+// codeUnit reads four hexadecimal digits.
+func codeUnit(data []byte) (unit rune, ok bool) {
+	if len(data) < 4 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(data[:4]), 16, 16)
+	return rune(n), err == nil
 }
 
 func decodeValue(decoder *json.Decoder, depth int) (py.Object, error) {

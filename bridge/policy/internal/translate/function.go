@@ -36,7 +36,7 @@ func (b *block) function(node ast.Ast, name string, args *ast.Arguments, body fu
 	b.t.functions = append(b.t.functions, Function{
 		Name: name, Params: s.params, Defaults: len(defaults), Generator: s.generator, Line: b.at,
 	})
-	inner := &block{t: b.t, scope: s, at: b.at}
+	inner := &block{t: b.t, scope: s, at: b.at, depth: b.depth}
 	names := make([]string, 0, len(s.free)+len(s.params))
 	for _, free := range s.boxes() {
 		names = append(names, "b_"+free)

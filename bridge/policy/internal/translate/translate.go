@@ -137,8 +137,7 @@ func (t *translator) syntaxError(source string, err error) {
 	if last := strings.Count(strings.TrimRight(source, "\n"), "\n") + 1; at > last {
 		at = last
 	}
-	insteadOf := "Python 3.4 syntax: no annotated variables, 'match', type parameters or starred displays"
-	t.report(at, message, insteadOf)
+	t.report(at, message, "plain Python 3.4: no annotated variables, no 'match', no values with * or **")
 }
 
 func (t *translator) module(module *ast.Module, top *scope) {

@@ -15,12 +15,14 @@ import (
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 
-// Print writes the best candidates, best first, by the first metric; then what failed, and why.
+// Print writes so many of the best candidates, best first, by the first metric; then what failed, and
+// why.
 func Print(to io.Writer, results *gather.Results, most int) error {
 	table := results.Table
 	if table == nil || len(table.Metrics) == 0 {
 		return fmt.Errorf("the job has no table of candidates and splits")
 	}
+	most = max(most, 0)
 	lines := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprint(lines, "rank\t")
 	for _, metric := range table.Metrics {
