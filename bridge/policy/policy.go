@@ -84,19 +84,22 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Kind }
 
+// ChildCommand is the hidden command of the binary that must call Child.
+const ChildCommand = "policy-child"
+
 // Config says what to run and within which limits.
 type Config struct {
 	// Source is the policy's text.
 	Source string
 	// Name stands in messages, mostly the file's name. Default: "policy".
 	Name string
-	// Command starts the child; its main must call Child. Default: this binary with "policy-child".
+	// Command starts the child; its main must call Child. Default: this binary with ChildCommand.
 	Command []string
-	// Deadline bounds loading the policy and each call. Default: 1 s.
+	// Deadline bounds loading the policy and each call. Default: 2 s.
 	Deadline time.Duration
 	// MemoryBytes bounds the child's data, the interpreter's own 60 MiB included. Default: 256 MiB.
 	MemoryBytes int64
-	// Steps bounds one call: turns of loops, calls, operations and elements handled. Default: 10 million.
+	// Steps bounds one call: turns of loops, calls, operations and elements handled. Default: 2 million.
 	Steps int64
 }
 
@@ -109,16 +112,16 @@ func (c Config) withDefaults() (Config, error) {
 		if err != nil {
 			return c, fmt.Errorf("policy %s: find the binary for its child, set Config.Command: %w", c.Name, err)
 		}
-		c.Command = []string{binary, "policy-child"}
+		c.Command = []string{binary, ChildCommand}
 	}
 	if c.Deadline <= 0 {
-		c.Deadline = time.Second
+		c.Deadline = 2 * time.Second
 	}
 	if c.MemoryBytes <= 0 {
 		c.MemoryBytes = 256 << 20
 	}
 	if c.Steps <= 0 {
-		c.Steps = 10_000_000
+		c.Steps = 2_000_000
 	}
 	return c, nil
 }

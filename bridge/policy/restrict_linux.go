@@ -7,13 +7,12 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // isolate puts the child in a process group of its own, away from the terminal's signals.
 func isolate(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
 // restrict bounds what this process may take: data, core dumps and file sizes, and no new descriptor.
@@ -21,10 +20,10 @@ func isolate(cmd *exec.Cmd) {
 func restrict(bytes int64) error {
 	debug.SetMemoryLimit(bytes * 3 / 4)
 	limits := map[int]uint64{
-		unix.RLIMIT_DATA: uint64(bytes), unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: 0,
+		syscall.RLIMIT_DATA: uint64(bytes), syscall.RLIMIT_CORE: 0, syscall.RLIMIT_FSIZE: 0, syscall.RLIMIT_NOFILE: 0,
 	}
 	for resource, value := range limits {
-		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
+		if err := syscall.Setrlimit(resource, &syscall.Rlimit{Cur: value, Max: value}); err != nil {
 			return err
 		}
 	}
@@ -44,7 +43,7 @@ func closeInherited() {
 		}
 		target, err := os.Readlink(filepath.Join("/proc/self/fd", name.Name()))
 		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
-			_ = unix.Close(fd)
+			_ = syscall.Close(fd)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(), newInspect(), newJobs(), newUp(), newCoordinator(), newWorker(), newVersion())
+	root.AddCommand(newRun(), newInspect(), newJobs(), newPolicy(), newUp(), newCoordinator(), newWorker(), newVersion())
 	for _, command := range root.Commands() {
 		markFailures(command)
 	}
@@ -96,7 +96,10 @@ func explain(err error) (message string, code int) {
 	}
 	var failed failure
 	var file *jobfile.Error
+	var coded exitStatus
 	switch {
+	case errors.As(err, &coded):
+		return message, coded.status
 	case errors.As(err, &file):
 		return oneLine(file.Error()), exitBadInput
 	case !errors.As(err, &failed):

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crossfold/crossfold/bridge/policy"
+	_ "github.com/crossfold/crossfold/bridge/policy/early" // crossfold policy-child
 )
 
 // Exit statuses of crossfold policy; a refused policy is exitBadInput.
@@ -50,16 +51,6 @@ func newPolicy() *cobra.Command {
 		},
 	)
 	return command
-}
-
-// newPolicyChild is the process that evaluates a policy; only package policy starts it.
-func newPolicyChild() *cobra.Command {
-	return &cobra.Command{
-		Use:    "policy-child",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		Run:    func(*cobra.Command, []string) { os.Exit(policy.Child()) },
-	}
 }
 
 func checkPolicy(cmd *cobra.Command, file string) error {

@@ -31,6 +31,7 @@ var rules = []rule{
 	{room: "arrowipc", rooms: []string{"proto"}, bans: slices.Concat(grpc, nats)},
 	{room: "arrowipc/partition", rooms: []string{"proto", "arrowipc/internal"}, bans: slices.Concat(grpc, nats, io), pure: true},
 	{room: "bridge", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(grpc, nats)},
+	{room: "bridge/policy", bans: slices.Concat(grpc, nats, []string{"github.com/apache/arrow"})},
 	{room: "workers", rooms: []string{"proto", "arrowipc", "bridge", "coordinator/queue"}},
 	{room: "coordinator", rooms: []string{"proto", "arrowipc"}, bans: nats},
 	{room: "coordinator/plan", rooms: []string{"proto"}, bans: slices.Concat(nats, io, clock), pure: true},

@@ -127,6 +127,7 @@ def test_an_unknown_column_is_named() -> None:
         GridSearchCV(pipeline, {"ridge__alpha": [1.0]}, error_score="raise").fit(frame, Y)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 @pytest.mark.parametrize(
     ("grid", "cv", "target", "message"),
     [

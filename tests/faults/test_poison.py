@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import crossfold
 import crossfold.joblib  # noqa: F401  (registers the backend)
@@ -26,7 +27,8 @@ GRID = {"C": [0.1, 13, 10.0]}
 @pytest.mark.parametrize(("way", "reason"), [("exit", "7"), ("segfault", "11|SEGV|segmentation")])
 def test_a_poison_candidate_scores_error_score(way: str, reason: str) -> None:
     search = GridSearchCV(DeadlySVC(way), GRID, cv=3, refit=False)
-    with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 9") as caught:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         search.fit(X, Y)
 
     alone = OneProcess(SVC(), GRID, cv=3, refit=False).fit(X, Y)
@@ -34,6 +36,7 @@ def test_a_poison_candidate_scores_error_score(way: str, reason: str) -> None:
     assert np.isnan(scores).tolist() == [False, True, False]
     assert scores[[0, 2]].tobytes() == expected[[0, 2]].tobytes()
     message = next(str(w.message) for w in caught if w.category is FitFailedWarning)
+    assert "3 fits failed out of a total of 9" in message
     assert "PoisonFitError" in message
     assert any(word in message for word in reason.split("|"))
 
@@ -60,6 +63,6 @@ def test_a_poison_call_is_raised_and_the_backend_stays_usable() -> None:
 
 def test_every_attempt_is_counted_as_a_fault() -> None:
     before = crossfold.stats()["faults"]
-    with pytest.warns(FitFailedWarning), pytest.raises(ValueError, match="All the 2 fits failed"):
+    with pytest.raises(ValueError, match="All the 2 fits failed"):
         GridSearchCV(DeadlySVC(), {"C": [13]}, cv=2).fit(X, Y)
     assert crossfold.stats()["faults"] == before + 6

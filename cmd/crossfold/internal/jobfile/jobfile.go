@@ -74,7 +74,7 @@ func (f *File) JobSpec(datasetID string) *pb.JobSpec {
 		DatasetId:   datasetID,
 		SplitSpec:   proto.CloneOf(f.Splits),
 		Candidates:  f.Candidates,
-		MaxParallel: uint32(f.Slots),
+		MaxParallel: uint32(max(f.Slots, 0)),
 	}
 }
 
