@@ -56,7 +56,7 @@ func TestHostilePoliciesHurtNobody(t *testing.T) {
 	const deadline = 2 * time.Second
 	for i, source := range list {
 		begin := time.Now()
-		p, err := policy.Open(t.Context(), policy.Config{Source: source, Name: "hostile.py", Deadline: deadline, Steps: 300_000})
+		p, err := policy.Open(t.Context(), policy.Config{Source: source, Name: "hostile.py", Deadline: deadline, Steps: 100_000})
 		if err == nil {
 			_, err = p.Call(t.Context(), "main", nil)
 			if closeErr := p.Close(); closeErr != nil {

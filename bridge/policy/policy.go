@@ -97,7 +97,7 @@ type Config struct {
 	Command []string
 	// Deadline bounds loading the policy and each call. Default: 2 s.
 	Deadline time.Duration
-	// MemoryBytes bounds the child's data, the interpreter's own 60 MiB included. Default: 256 MiB.
+	// MemoryBytes bounds the data of the child, about 120 MiB of which it takes for itself. Default: 256 MiB.
 	MemoryBytes int64
 	// Steps bounds one call: turns of loops, calls, operations and elements handled. Default: 2 million.
 	Steps int64
@@ -132,8 +132,9 @@ type Policy struct {
 
 	mu     sync.Mutex
 	child  *child // nil after it died; the next call starts another
-	names  []string
 	closed bool
+
+	names []string // what the policy binds, sorted; set by Open
 }
 
 // Open checks and loads a policy. An error is an *Error when the policy is at fault.
@@ -143,7 +144,7 @@ func Open(ctx context.Context, config Config) (*Policy, error) {
 		return nil, err
 	}
 	p := &Policy{config: config}
-	if err := p.start(ctx); err != nil {
+	if p.names, err = p.start(ctx); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -172,7 +173,7 @@ func (p *Policy) Call(ctx context.Context, function string, args json.RawMessage
 			Message: "the arguments of " + function + " are not JSON", Instead: "a JSON list"}
 	}
 	if p.child == nil {
-		if err := p.start(ctx); err != nil {
+		if _, err := p.start(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -199,11 +200,11 @@ func (p *Policy) drop() {
 	}
 }
 
-// start runs a child and loads the policy in it.
-func (p *Policy) start(ctx context.Context) error {
+// start runs a child, loads the policy in it and gives the names that the policy binds.
+func (p *Policy) start(ctx context.Context) ([]string, error) {
 	c, err := spawn(p.config.Command)
 	if err != nil {
-		return fmt.Errorf("policy %s: start its child: %w", p.config.Name, err)
+		return nil, fmt.Errorf("policy %s: start its child: %w", p.config.Name, err)
 	}
 	p.child = c
 	reply, err := p.ask(ctx, request{Load: &load{
@@ -211,10 +212,9 @@ func (p *Policy) start(ctx context.Context) error {
 	}})
 	if err != nil {
 		p.drop()
-		return err
+		return nil, err
 	}
-	p.names = reply.Names
-	return nil
+	return reply.Names, nil
 }
 
 // ask sends one request and waits for its reply, at most until the deadline. A child that gives none is dropped.

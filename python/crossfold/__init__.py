@@ -27,9 +27,10 @@ from crossfold._errors import (
 )
 
 if TYPE_CHECKING:
-    from crossfold import joblib, model_selection
+    from crossfold import joblib, model_selection, policy
     from crossfold._client import Client
     from crossfold._report import Report
+    from crossfold.policy import choice, loguniform, randint, seed, uniform
 
 __version__ = "0.1.0"
 
@@ -45,14 +46,22 @@ __all__ = [
     "RemoteError",
     "WorkerLost",
     "__version__",
+    "choice",
     "connect",
     "joblib",
+    "loguniform",
     "model_selection",
+    "policy",
+    "randint",
     "report",
+    "seed",
     "stats",
+    "uniform",
 ]
 
-_SUBMODULES = frozenset({"joblib", "model_selection"})
+_SUBMODULES = frozenset({"joblib", "model_selection", "policy"})
+# A policy file says `import crossfold` and means these, in the coordinator and under CPython.
+_POLICY_HELPERS = frozenset({"choice", "loguniform", "randint", "seed", "uniform"})
 
 
 def connect(url: str | None = None) -> Client:
@@ -106,6 +115,8 @@ def report(search: object) -> Report:
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"crossfold.{name}")
+    if name in _POLICY_HELPERS:
+        return getattr(importlib.import_module("crossfold.policy"), name)
     raise AttributeError(f"module 'crossfold' has no attribute {name!r}")
 
 

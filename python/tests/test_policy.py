@@ -69,3 +69,14 @@ def test_loguniform_is_uniform_in_the_logarithm() -> None:
 def test_bad_bounds_are_named(draw: object, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         draw()  # type: ignore[operator]
+
+
+def test_a_policy_file_says_import_crossfold() -> None:
+    policy.seed(4)
+    expected = [policy.uniform(0, 1), policy.choice("abc")]
+    names: dict[str, object] = {}
+    exec(
+        "import crossfold\ncrossfold.seed(4)\ndrawn = [crossfold.uniform(0, 1), crossfold.choice('abc')]",
+        names,
+    )
+    assert names["drawn"] == expected

@@ -95,7 +95,8 @@ def test_an_abandoned_generator_stops_its_calls() -> None:
     began = time.monotonic()
     results = Parallel(n_jobs=2, return_as="generator")(delayed(wait_for)(s) for s in (0, 50, 50, 50))
     next(results)
-    del results
+    with pytest.warns(UserWarning, match="have been cancelled"):
+        results.close()
     assert Parallel()(delayed(operator.neg)(i) for i in range(4)) == [0, -1, -2, -3]
     assert time.monotonic() - began < 20
 

@@ -67,7 +67,8 @@ def _target(column: pa.ChunkedArray) -> NDArray[Any]:
         column = column.cast(column.type.value_type)
     if _is_number(column.type) or (pa.types.is_boolean(column.type) and not column.null_count):
         return _numbers(column)
-    return column.to_pandas().to_numpy(object)
+    labels: NDArray[Any] = column.to_pandas().to_numpy(object)
+    return labels
 
 
 def _is_number(kind: pa.DataType) -> bool:

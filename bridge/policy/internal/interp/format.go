@@ -245,13 +245,12 @@ func (in *Interp) format(text string, value py.Object) (py.Object, error) {
 			return nil, err
 		}
 	}
-	_, isDict := value.(*Dict)
-	_, isList := value.(*List)
-	if used < len(args) && (isTuple || !isDict && !isList) {
-		return nil, raise(py.TypeError, "not all arguments converted during string formatting")
-	}
 	if used < len(args) {
-		return nil, in.refuse("a tuple of values", "%% with a list or dict that is not used")
+		switch value.(type) {
+		case *Dict, *List, *Range: // CPython takes what can be indexed for named values, and lets it be
+			return nil, in.refuse("a tuple of values", "%% with a %s that is not used", value.Type().Name)
+		}
+		return nil, raise(py.TypeError, "not all arguments converted during string formatting")
 	}
 	return py.String(out.String()), nil
 }

@@ -82,7 +82,8 @@ func Load(program *translate.Program, limits Limits) (*Interp, *Fault) {
 	in := &Interp{limits: limits, program: program, globals: py.NewStringDict(), loading: true}
 	code, err := compile.Compile(program.Source, "policy", py.ExecMode, 0, true)
 	if err != nil {
-		return nil, &Fault{Kind: Refused, Message: fmt.Sprintf("gpython can't compile the policy: %v", err)}
+		return nil, &Fault{Kind: Refused, Message: fmt.Sprintf("gpython can't compile the policy: %v", err),
+			Instead: "several shorter functions"}
 	}
 	if err := checkSize(code); err != nil {
 		return nil, &Fault{Kind: Refused, Message: err.Error(), Instead: "several shorter functions"}
@@ -169,7 +170,8 @@ func (in *Interp) faultOf(err error) *Fault {
 	var info py.ExceptionInfo
 	if errors.As(err, &info) {
 		for tb := info.Traceback; tb != nil; tb = tb.Next {
-			line = in.program.Line(int(tb.Lineno))
+			// Lasti is past the instruction that failed, which may be the last one of its line.
+			line = in.program.Line(int(tb.Frame.Code.Addr2Line(tb.Lasti - 1)))
 		}
 	}
 	if in.fault != nil {

@@ -3,6 +3,7 @@ package interp
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -27,31 +28,34 @@ func loadSource(t testing.TB, source string) *Interp {
 
 // What the translator lets through must exist here, and nothing more.
 func TestTheTwoListsOfNamesAgree(t *testing.T) {
-	functions, exceptions, members := translate.Builtins()
+	known := translate.Known()
 	in := loadSource(t, "x = 1\n")
-	for _, name := range functions {
-		if _, ok := in.builtins()[name]; !ok {
-			t.Errorf("the builtin %s is let through and missing", name)
+	agree := func(what string, allowed, present map[string]bool) {
+		t.Helper()
+		if !maps.Equal(allowed, present) {
+			t.Errorf("%s: let through are %v, present are %v", what, allowed, present)
 		}
 	}
-	if len(functions) != len(in.builtins()) {
-		t.Errorf("%d builtins are let through, %d exist", len(functions), len(in.builtins()))
-	}
-	for _, name := range exceptions {
-		if exceptionClasses[name] == nil {
-			t.Errorf("the exception %s is let through and missing", name)
+	agree("builtins", known.Functions, keys(in.builtins()))
+	agree("exceptions", known.Exceptions, keys(exceptionClasses))
+	methods := map[string]bool{}
+	for _, names := range methodsOf {
+		for _, name := range names {
+			methods[name] = true
 		}
 	}
-	for module, names := range members {
-		if len(names) != len(in.modules[module].members) {
-			t.Errorf("%s: %d members are let through, %d exist", module, len(names), len(in.modules[module].members))
-		}
-		for name := range names {
-			if in.modules[module].members[name] == nil {
-				t.Errorf("%s.%s is let through and missing", module, name)
-			}
-		}
+	agree("methods", known.Methods, methods)
+	for module, names := range known.Members {
+		agree(module, names, keys(in.modules[module].members))
 	}
+}
+
+func keys[V any](m map[string]V) map[string]bool {
+	names := map[string]bool{}
+	for name := range m {
+		names[name] = true
+	}
+	return names
 }
 
 // exp, log and ** give the float that CPython's C library gives, or refuse; they refuse few.

@@ -161,7 +161,7 @@ func (in *Interp) intOp(op string, x, y integer) (py.Object, error) {
 	case "xor":
 		n.Xor(x.wide(), y.wide())
 	}
-	return intOf(n), nil
+	return intOf(n), in.bigEnough(n.BitLen())
 }
 
 // smallOp does what can't overflow without big ints.

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -59,7 +60,7 @@ func (in *Interp) strMethod(text, name string, args []py.Object) (py.Object, err
 // strs wants exactly n str arguments.
 func (in *Interp) strs(name string, args []py.Object, n int) ([]string, error) {
 	if len(args) > n {
-		return nil, in.refuse("the first "+"argument only", "%s with %d arguments", name, len(args))
+		return nil, in.refuse(fmt.Sprintf("%s with %d argument(s)", name, n), "%s with %d arguments", name, len(args))
 	}
 	if len(args) < n {
 		return nil, raise(py.TypeError, "%s() takes %d argument(s)", name, n)

@@ -68,13 +68,13 @@ func set(names ...string) map[string]bool {
 	return s
 }
 
-// Builtins lists the functions, exceptions and module members the interpreter must implement.
-func Builtins() (functions, exceptionNames []string, members map[string]map[string]bool) {
-	for name := range builtins {
-		functions = append(functions, name)
-	}
-	for name := range exceptions {
-		exceptionNames = append(exceptionNames, name)
-	}
-	return functions, exceptionNames, modules
+// Names is what translated code may use without binding it; the interpreter implements exactly this.
+type Names struct {
+	Functions, Exceptions, Methods map[string]bool
+	Members                        map[string]map[string]bool // of each module
+}
+
+// Known lists the names of the subset.
+func Known() Names {
+	return Names{Functions: builtins, Exceptions: exceptions, Methods: methods, Members: modules}
 }

@@ -95,6 +95,9 @@ func (s *scanner) step() bool {
 		return s.stop("a tab", "spaces")
 	case c == '@':
 		return s.stop("'@' (decorator or matrix product) is not in the policy subset", "a plain function call")
+	case c == '*' && strings.Contains("( , [ { lambda", s.last) && s.last != "":
+		return s.stop("a starred value or parameter (*args, **options) is not in the policy subset",
+			"the values or parameters themselves")
 	case strings.IndexByte("+-*/%=<>!&|^~;.", c) >= 0:
 		s.token(rest[:1])
 	default:

@@ -301,7 +301,9 @@ func (b *block) try(n *ast.Try) {
 	b.emit("try:")
 	b.suite(n.Body)
 	for i, handler := range n.Handlers {
-		b.at = handler.Lineno
+		if b.at = handler.Lineno; handler.ExprType != nil {
+			b.at = lineOf(handler.ExprType) // gpython places a clause at its try
+		}
 		b.handler(handler, i == len(n.Handlers)-1)
 	}
 	b.orelse(n.Orelse)
@@ -310,10 +312,10 @@ func (b *block) try(n *ast.Try) {
 func (b *block) handler(h *ast.ExceptHandler, last bool) {
 	switch {
 	case h.Name != "":
-		b.refuse(h.Lineno, "'except ... as name' is not in the policy subset",
+		b.refuse(b.at, "'except ... as name' is not in the policy subset",
 			"except without 'as': texts of exceptions differ between interpreters")
 	case h.ExprType == nil && !last:
-		b.refuse(h.Lineno, "'except:' before another clause", "the bare except last")
+		b.refuse(b.at, "'except:' before another clause", "the bare except last")
 	case h.ExprType == nil:
 		b.emit("except:")
 	default:
@@ -331,7 +333,7 @@ func (b *block) exceptionNames(h *ast.ExceptHandler) []string {
 	for _, expr := range list {
 		name, ok := expr.(*ast.Name)
 		if !ok || !exceptions[string(name.Id)] {
-			b.refuse(h.Lineno, "'except' with something other than a built-in exception",
+			b.refuse(b.at, "'except' with something other than a built-in exception",
 				"one of "+strings.Join(sorted(exceptions), ", "))
 			return nil
 		}
