@@ -15,6 +15,8 @@ for _name in ("INTRAOP", "INTEROP"):
     os.environ[f"TF_NUM_{_name}_THREADS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CROSSFOLD_PROGRESS"] = "0"
+# This process connects to the clusters of its tests; scripts that tests run are told otherwise.
+os.environ["CROSSFOLD_EARLY"] = "0"
 
 import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402

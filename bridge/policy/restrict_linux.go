@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,10 +18,16 @@ func isolate(cmd *exec.Cmd) {
 
 // restrict bounds what this process may take: data, core dumps and file sizes, and no new descriptor.
 // Evaluating a policy opens nothing, so a way out of the interpreter would find no file either.
+// The bytes are the policy's own: what the runtime has mapped by now, a lot under the race detector,
+// comes on top.
 func restrict(bytes int64) error {
+	mapped, err := dataBytes()
+	if err != nil {
+		return err
+	}
 	debug.SetMemoryLimit(bytes * 3 / 4)
 	limits := map[int]uint64{
-		syscall.RLIMIT_DATA: uint64(bytes), syscall.RLIMIT_CORE: 0, syscall.RLIMIT_FSIZE: 0, syscall.RLIMIT_NOFILE: 0,
+		syscall.RLIMIT_DATA: uint64(mapped + bytes), syscall.RLIMIT_CORE: 0, syscall.RLIMIT_FSIZE: 0, syscall.RLIMIT_NOFILE: 0,
 	}
 	for resource, value := range limits {
 		if err := syscall.Setrlimit(resource, &syscall.Rlimit{Cur: value, Max: value}); err != nil {
@@ -28,6 +35,20 @@ func restrict(bytes int64) error {
 		}
 	}
 	return nil
+}
+
+// dataBytes is the size of what RLIMIT_DATA counts.
+func dataBytes() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("policy: reading the size of this process: %w", err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmData:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(after, &kilobytes); err != nil {
+		return 0, fmt.Errorf("policy: reading VmData in /proc/self/status: %w", err)
+	}
+	return kilobytes << 10, nil
 }
 
 // closeInherited closes descriptors that the parent itself had inherited open, but for the runtime's own.

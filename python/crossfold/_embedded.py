@@ -14,6 +14,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +29,9 @@ _LOCK_HELD = 3
 _LONGEST_FOLDER = 107 - len("/nats.sock")
 _LOG_BYTES = 4 << 20
 
+# One thread at a time looks and starts: a second one would start a daemon that ends at the lock.
+_turn = threading.Lock()
+
 # Daemons this process started. They outlive it; kept so that one that died is reaped.
 _daemons: set[subprocess.Popen[bytes]] = set()
 
@@ -40,6 +44,11 @@ def find_or_start() -> Path:
     ConnectionFailed
         It did not come up within 30 s; the message ends with the log's last lines.
     """
+    with _turn:
+        return _find_or_start()
+
+
+def _find_or_start() -> Path:
     binary = _binary.find()
     folder = _folder(binary)
     deadline = time.monotonic() + _START_SECONDS
@@ -219,3 +228,12 @@ def _let_go() -> None:
     # Popen warns of children that still run when it is collected; these are meant to.
     for daemon in _daemons:
         daemon.returncode = 0
+
+
+def _forget_after_fork() -> None:
+    # The thread that held it does not exist in the child.
+    global _turn
+    _turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

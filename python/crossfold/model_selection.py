@@ -6,6 +6,8 @@ it does with joblib. The final refit on all data runs in this process.
 
 from __future__ import annotations
 
+import crossfold._early  # noqa: F401 # isort: skip - before scikit-learn, whose import takes long
+
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

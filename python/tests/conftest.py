@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from double import Cluster
+# Importing the drop-ins must not start a real cluster here.
+os.environ["CROSSFOLD_EARLY"] = "0"
 
-from crossfold import _client
+import pytest  # noqa: E402
+from double import Cluster  # noqa: E402
+
+from crossfold import _client  # noqa: E402
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ class PrivateCluster:
             "CROSSFOLD_BINARY": str(BINARY),
             "CROSSFOLD_IDLE_TIMEOUT": idle_timeout,
             "CROSSFOLD_SLOTS": str(slots),
+            "CROSSFOLD_EARLY": "1",
         }
 
     def environment(self, **extra: str) -> dict[str, str]:

@@ -43,6 +43,25 @@ def test_the_next_script_finds_the_cluster_of_the_first(cluster: PrivateCluster,
     assert [int(first[1]), int(second[1])] == [15, 30]
 
 
+def test_the_cluster_starts_while_the_script_imports(
+    cluster: PrivateCluster, script: Callable[..., Path]
+) -> None:
+    imports = script("""
+        import threading
+        import crossfold.model_selection
+
+        for thread in threading.enumerate():
+            if thread.name == "crossfold-early":
+                thread.join(30)
+    """)
+    cluster.settings["CROSSFOLD_EARLY"] = "0"
+    cluster.run(imports)
+    assert not cluster.processes()
+    cluster.settings["CROSSFOLD_EARLY"] = "1"
+    cluster.run(imports)
+    assert (cluster.folder() / "sock").is_socket()
+
+
 def test_the_cluster_belongs_to_its_user_alone(cluster: PrivateCluster, search: Path) -> None:
     cluster.run(search)
     folder = cluster.folder()

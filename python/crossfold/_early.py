@@ -1,0 +1,32 @@
+"""Importing this module finds or starts the embedded cluster, in the background.
+
+A worker imports what the script imports; with both at it at the same time, the first search finds
+the cluster warm. What goes wrong here is left to the first use, which tries again and says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+
+from crossfold import _embedded
+from crossfold._errors import CrossfoldError
+from crossfold._worker import in_worker
+
+
+def _is_wanted() -> bool:
+    """Not where CROSSFOLD_URL names a cluster, CROSSFOLD_EARLY=0 says no, or a parent process does it."""
+    if os.environ.get("CROSSFOLD_URL") or os.environ.get("CROSSFOLD_EARLY") == "0":
+        return False
+    return not in_worker() and multiprocessing.parent_process() is None
+
+
+def _find_or_start() -> None:
+    with contextlib.suppress(CrossfoldError, OSError):
+        _embedded.find_or_start()
+
+
+if _is_wanted():
+    threading.Thread(target=_find_or_start, name="crossfold-early", daemon=True).start()
