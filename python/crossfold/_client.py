@@ -155,6 +155,11 @@ def connect(url: str | None = None) -> Client:
         return client
 
 
+def is_chosen() -> bool:
+    """Whether this process has said which cluster it uses, or used one."""
+    return _client is not None
+
+
 def default_client() -> Client:
     """The process's connection; made anew when there is none, it broke, or the process was forked."""
     with _lock:
@@ -165,7 +170,9 @@ def default_client() -> Client:
 
 def _connect(url: str | None) -> Client:
     if url:
-        return Client(parse_url(url))
+        client = Client(parse_url(url))
+        _embedded.withdraw()
+        return client
     for attempt in range(1, _EMBEDDED_ATTEMPTS + 1):
         socket = _embedded.find_or_start() / "sock"
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 
 from crossfold import _embedded
@@ -17,7 +18,10 @@ from crossfold._worker import in_worker
 
 
 def _is_wanted() -> bool:
-    """Not where CROSSFOLD_URL names a cluster, CROSSFOLD_EARLY=0 says no, or a parent process does it."""
+    """Not where another cluster is named, CROSSFOLD_EARLY=0 says no, or a parent process does it."""
+    client = sys.modules.get("crossfold._client")
+    if client is not None and client.is_chosen():
+        return False
     if os.environ.get("CROSSFOLD_URL") or os.environ.get("CROSSFOLD_EARLY") == "0":
         return False
     return not in_worker() and multiprocessing.parent_process() is None

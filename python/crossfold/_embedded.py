@@ -11,6 +11,7 @@ import atexit
 import hashlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -65,6 +66,14 @@ def _find_or_start() -> Path:
         time.sleep(pause)
         pause = min(2 * pause, 0.25)
     return folder
+
+
+def withdraw() -> None:
+    """End what this process started ahead of need, unless somebody uses it by now."""
+    with _turn:
+        _reap()
+        for daemon in _daemons:
+            daemon.send_signal(signal.SIGHUP)
 
 
 def accepts(path: Path) -> bool:

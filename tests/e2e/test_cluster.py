@@ -27,6 +27,17 @@ print(crossfold.stats()["fits_completed"])
 """
 
 
+# Returns when the cluster that the import starts is up.
+IMPORTS = """
+import threading
+import crossfold.model_selection
+
+for thread in threading.enumerate():
+    if thread.name == "crossfold-early":
+        thread.join(30)
+"""
+
+
 @pytest.fixture
 def search(script: Callable[..., Path]) -> Path:
     """A script of 15 fits that prints its scores and how many fits the cluster has done."""
@@ -46,20 +57,23 @@ def test_the_next_script_finds_the_cluster_of_the_first(cluster: PrivateCluster,
 def test_the_cluster_starts_while_the_script_imports(
     cluster: PrivateCluster, script: Callable[..., Path]
 ) -> None:
-    imports = script("""
-        import threading
-        import crossfold.model_selection
-
-        for thread in threading.enumerate():
-            if thread.name == "crossfold-early":
-                thread.join(30)
-    """)
+    imports = script(IMPORTS)
     cluster.settings["CROSSFOLD_EARLY"] = "0"
     cluster.run(imports)
     assert not cluster.processes()
     cluster.settings["CROSSFOLD_EARLY"] = "1"
     cluster.run(imports)
     assert (cluster.folder() / "sock").is_socket()
+
+
+def test_a_cluster_started_early_goes_when_another_one_is_chosen(
+    cluster: PrivateCluster, script: Callable[..., Path]
+) -> None:
+    folder = cluster.home / "named"
+    with running_daemon(cluster, folder):
+        named = cluster.daemon()
+        cluster.run(script(f"{IMPORTS}\nimport crossfold\ncrossfold.connect('unix://{folder}/sock')"))
+        wait_until(lambda: cluster.daemons() == [named], 15, lambda: f"still running: {cluster.daemons()}")
 
 
 def test_the_cluster_belongs_to_its_user_alone(cluster: PrivateCluster, search: Path) -> None:

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -139,7 +141,8 @@ func (d *Daemon) URL() string { return d.url }
 func (d *Daemon) Listening() string { return d.outside }
 
 // Wait returns nil when ctx ends or the cluster was idle for so long (0: for ever), or the error that
-// ended a server.
+// ended a server. A hang-up signal ends a cluster that nobody uses at that moment: whoever started it
+// ahead of need turned out to have none.
 func (d *Daemon) Wait(ctx context.Context, idle time.Duration) error {
 	tick := make(<-chan time.Time)
 	if idle > 0 {
@@ -147,10 +150,17 @@ func (d *Daemon) Wait(ctx context.Context, idle time.Duration) error {
 		defer ticker.Stop()
 		tick = ticker.C
 	}
+	unwanted := make(chan os.Signal, 1)
+	signal.Notify(unwanted, syscall.SIGHUP)
+	defer signal.Stop(unwanted)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-unwanted:
+			if d.idleFor(time.Now()) > 0 {
+				return nil
+			}
 		case err := <-d.failed:
 			return err
 		case now := <-tick:
