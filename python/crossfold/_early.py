@@ -13,6 +13,7 @@ import sys
 import threading
 
 from crossfold import _embedded
+from crossfold._environment import environment
 from crossfold._errors import CrossfoldError
 from crossfold._worker import in_worker
 
@@ -30,6 +31,7 @@ def _is_wanted() -> bool:
 def _find_or_start() -> None:
     with contextlib.suppress(CrossfoldError, OSError):
         _embedded.find_or_start()
+    environment()  # kept for the first connection
 
 
 if _is_wanted():

@@ -13,12 +13,13 @@ from bench.figures import CORES, Figure, ResultsDiffer, interleaved
 
 REPEAT = 7
 
-# Prints the seconds of `fit` and the scores.
+# Prints the seconds of `fit` and the scores. The imports are in the order that formatters give them:
+# the cluster comes up while scikit-learn is imported.
 SCRIPT = """
 import time
+from {module} import GridSearchCV
 from sklearn.datasets import load_iris
 from sklearn.svm import SVC
-from {module} import GridSearchCV
 
 X, y = load_iris(return_X_y=True)
 search = GridSearchCV(SVC(), {{"C": [0.1, 1.0]}}, cv=5, refit=False, n_jobs={jobs})
