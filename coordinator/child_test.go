@@ -76,7 +76,7 @@ func TestAWorkerProcessThatCannotRunFailsJobsWithItsReason(t *testing.T) {
 	_, err := c.Wait(bounded(t), id)
 	wantError(t, err, codes.Unavailable, "exit status 7", "py can't import crossfold")
 	_, err = c.Hello(bounded(t), &pb.HelloRequest{})
-	wantError(t, err, codes.FailedPrecondition, "py can't import crossfold")
+	wantError(t, err, codes.Unavailable, "py can't import crossfold")
 	_, err = c.Wait(bounded(t), submit(t, c, search(dataset(t, c, 20, ""), 1, 2)))
 	wantError(t, err, codes.Unavailable, "py can't import crossfold")
 }

@@ -287,7 +287,7 @@ func TestAJobWithoutAWorkerFails(t *testing.T) {
 	_, err = c.Wait(bounded(t), submit(t, c, search(dataset(t, c, 20, ""), 1, 2)))
 	wantError(t, err, codes.Unavailable, "no worker", "crossfold worker")
 	_, err = c.Hello(bounded(t), &pb.HelloRequest{})
-	wantError(t, err, codes.FailedPrecondition, "no worker")
+	wantError(t, err, codes.Unavailable, "no worker")
 	if hello, err := c.Hello(bounded(t), &pb.HelloRequest{NoWait: true}); err != nil || hello.GetWorkers() != 0 {
 		t.Errorf("Hello without waiting = %v, %v; want no worker", hello, err)
 	}

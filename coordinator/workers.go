@@ -216,7 +216,7 @@ func (c *Coordinator) Hello(ctx context.Context, request *pb.HelloRequest) (*pb.
 		case <-deadline.C:
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return nil, &Error{Code: codes.FailedPrecondition, Message: c.noWorker()}
+			return nil, &Error{Code: codes.Unavailable, Message: c.noWorker()}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-c.ctx.Done():
@@ -232,7 +232,7 @@ func (c *Coordinator) hello(request *pb.HelloRequest) (*pb.HelloResponse, <-chan
 	infos := c.workers.sorted()
 	if len(infos) == 0 && !request.GetNoWait() {
 		if c.workers.failure != "" {
-			return nil, nil, &Error{Code: codes.FailedPrecondition, Message: c.noWorker()}
+			return nil, nil, &Error{Code: codes.Unavailable, Message: c.noWorker()}
 		}
 		return nil, c.workers.changed, nil
 	}

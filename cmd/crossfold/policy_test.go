@@ -31,7 +31,8 @@ func TestPolicyCommandsHaveTheirExitStatus(t *testing.T) {
 		{[]string{"check", bad + "x"}, exitBadInput, bad + "x"},
 		{[]string{"call", good, "X"}, exitOK, "1.0\n"},
 		{[]string{"call", good, "f"}, exitException, good + ":3: ZeroDivisionError"},
-		{[]string{"call", good, "g"}, exitLimit, good + ":5: "},
+		// Its steps or its time, whichever the machine comes to first.
+		{[]string{"call", good, "g"}, exitLimit, good + ":"},
 		{[]string{"call", good, "h"}, exitBadInput, `"h"`},
 		{[]string{"call", bad, "f"}, exitBadInput, bad + ":2: "},
 	} {

@@ -4,8 +4,10 @@
 // one Unix socket to Go, inherited as a file descriptor; end of file means "exit now".
 //
 // The zygote: Go starts `python -m crossfold._runtime --fd N`. It imports, answers ZygoteReady and
-// then serves Fork: each comes with one file descriptor (SCM_RIGHTS) that becomes the child's
-// socket. It reaps its children and reports each exit. It never fits.
+// then serves Fork: each comes with three file descriptors (SCM_RIGHTS): the child's socket, the log
+// that takes the place of its standard output and error, and a page of shared memory in which it
+// notes the unit that runs (its index plus one, 64 bits little-endian; 0 for none), so that Go knows
+// it whatever way the child dies. The zygote reaps its children and reports each exit. It never fits.
 //
 // The child: answers ChildReady, then serves one Run at a time: for each fit or call, in order,
 // Started when it begins and Finished when it ended, then Done once. Go ends a child by closing
@@ -101,7 +103,7 @@ type ToZygote_Fork struct {
 
 func (*ToZygote_Fork) isToZygote_Kind() {}
 
-// Fork asks for one child. One file descriptor accompanies the frame.
+// Fork asks for one child. Three file descriptors accompany the frame.
 type Fork struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by Go; echoed in Forked and Exited.

@@ -858,7 +858,7 @@ type Result struct {
 	Value *Value `protobuf:"bytes,9,opt,name=value,proto3" json:"value,omitempty"`
 	// Set when the outcome is not OK, and for a fit that failed under a numeric error_score.
 	Failure *Failure `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`
-	// Text printed to standard output and standard error, at most 1 MiB.
+	// Text printed to standard output and standard error, at most 512 KiB.
 	Output   string     `protobuf:"bytes,11,opt,name=output,proto3" json:"output,omitempty"`
 	Warnings []*Warning `protobuf:"bytes,12,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// The worker that ran it.
