@@ -11,7 +11,7 @@ from reporting import compare, heading, leaderboard
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
-GRID = {"C": np.logspace(-1, 3, 8), "gamma": np.logspace(-5, -2.5, 8)}
+GRID = {"C": np.logspace(0, 3, 8), "gamma": np.logspace(-4, -3, 8)}
 
 
 def main() -> bool:
