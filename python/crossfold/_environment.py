@@ -1,4 +1,4 @@
-"""The fingerprint of what can change a result in this process."""
+"""The fingerprint of what can change a result: the client's, and the workers' that it is compared with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _PACKAGES = {
     "scikit-learn": ("scikit-learn",),
     "joblib": ("joblib",),
     "cloudpickle": ("cloudpickle",),
+    "pandas": ("pandas",),
+    "polars": ("polars",),
     "pyarrow": ("pyarrow",),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "keras": ("keras",),

@@ -26,8 +26,8 @@ import pyarrow.ipc  # noqa: F401
 import sklearn.model_selection  # noqa: F401
 import sklearn.utils.parallel  # noqa: F401
 
+from crossfold._environment import environment
 from crossfold._runtime import _child, _frames
-from crossfold._runtime._environment import environment
 from crossfold.v1.bridge_pb2 import Exited, Fork, Forked, FromZygote, ToZygote, ZygoteReady
 
 PROTOCOL = 1
