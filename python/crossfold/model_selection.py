@@ -25,7 +25,7 @@ from sklearn.model_selection import cross_validate as _cross_validate
 from crossfold import _report
 from crossfold._progress import Progress
 from crossfold._worker import in_worker
-from crossfold.joblib import CrossfoldBackend
+from crossfold.joblib import EVERYTHING, CrossfoldBackend
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV", "cross_val_predict", "cross_val_score", "cross_validate"]
 
@@ -44,7 +44,7 @@ class _Run:
 
     def enter(self) -> None:
         """Make the next Parallel object of this thread use the cluster."""
-        backend = CrossfoldBackend(watcher=self, window="all", name=self._label)
+        backend = CrossfoldBackend(watcher=self, window=EVERYTHING, name=self._label)
         self._config = joblib.parallel_config(backend=backend)
 
     def leave(self) -> None:
