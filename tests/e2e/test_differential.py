@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from e2e.compare import assert_same_observation, observe
 from e2e.drawn import Case, cases
 
-# More, and others each time: CROSSFOLD_DIFFERENTIAL_CASES=5000 pytest --timeout 0 tests/e2e/test_differential.py
+# More, and others each time: CROSSFOLD_DIFFERENTIAL_CASES=5000 .venv/bin/python -m pytest --timeout 0 FILE
 _CASES = os.environ.get("CROSSFOLD_DIFFERENTIAL_CASES")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(0 if _CASES else 300)
 @settings(
     max_examples=int(_CASES or 500),
     derandomize=_CASES is None,
