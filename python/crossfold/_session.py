@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -46,6 +47,9 @@ class Session:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._outbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        # What the reader's callbacks send, until its message is done: to wake the sender for each
+        # would cost more than the rest of a small call.
+        self._held: list[_Item] = []
         self._sender_id = 0
         self._stream: Any = stub.Session(self._requests())
         self._reader = threading.Thread(target=self._read, name="crossfold-reader", daemon=True)
@@ -63,6 +67,9 @@ class Session:
 
     def send(self, job: Job, item: Unit | pb.SessionRequest) -> None:
         """Queue one unit or request of a job; never blocks."""
+        if threading.get_ident() == self._reader.ident:
+            self._held.append((job, item))
+            return
         self._outbox.put((job, item))
         # The stream may have broken between the last look and the put.
         if self.error is not None:
@@ -109,18 +116,25 @@ class Session:
         error: grpc.RpcError | None = None
         try:
             for response in self._stream:
-                for event in response.events:
-                    self._deliver(event)
+                for job_id, events in itertools.groupby(response.events, _job_of):
+                    self._deliver(job_id, events)
+                self._release()
         except grpc.RpcError as broken:
             error = broken
         self._lose(self._lost(None if self._closed else error))
 
-    def _deliver(self, event: pb.Event) -> None:
-        job = self._jobs.get(event.job_id)
+    def _release(self) -> None:
+        """Queue what the reader's callbacks sent."""
+        held, self._held = self._held, []
+        for item in held:
+            self._outbox.put(item)
+
+    def _deliver(self, job_id: str, events: Iterator[pb.Event]) -> None:
+        job = self._jobs.get(job_id)
         if job is None:
             return
         try:
-            job.deliver(event)
+            job.deliver(events)
         except Exception as error:
             # A callback raised (the caller's task generator may): it must not end the other jobs.
             job.fail(error)
@@ -143,6 +157,9 @@ class Session:
             if item is not None and isinstance(item[1], tuple):
                 item[1][1](Outcome(error=error))
         self._outbox.put(None)
+
+
+_job_of = operator.attrgetter("job_id")
 
 
 def _kind(item: _Item) -> tuple[Job, bool]:

@@ -17,7 +17,7 @@ import joblib
 from joblib._parallel_backends import FallbackToBackend, SequentialBackend
 from joblib.parallel import BatchedCalls, ParallelBackendBase, ThreadingBackend
 
-from crossfold import _client
+from crossfold import _client, _window
 from crossfold._calls import CallJob, name_of
 from crossfold._fits import FitJob
 from crossfold._job import Callback, Job, Watcher
@@ -29,8 +29,6 @@ __all__ = ["CrossfoldBackend"]
 
 # joblib's and scikit-learn's spellings of the default.
 _DEFAULT_WINDOWS = ("2 * n_jobs", "2*n_jobs")
-# Calls in flight per slot, so that not the way to the workers but their work bounds the pace.
-_WINDOW = "64*n_jobs"
 
 
 class CrossfoldBackend(ParallelBackendBase):
@@ -49,7 +47,7 @@ class CrossfoldBackend(ParallelBackendBase):
         nesting_level: int | None = None,
         inner_max_num_threads: int | None = None,
         watcher: Watcher | None = None,
-        window: str = _WINDOW,
+        window: str = _window.FIRST,
         name: str = "",
         **backend_kwargs: Any,
     ) -> None:
@@ -59,6 +57,7 @@ class CrossfoldBackend(ParallelBackendBase):
         self._name = name
         self.parallel: Any = None
         self._users_window: Any = None
+        self._effective_n_jobs = 0
         self._max_parallel = 0
         self._calls: CallJob | None = None
         self._fits: dict[tuple[Any, ...], FitJob] = {}
@@ -89,7 +88,7 @@ class CrossfoldBackend(ParallelBackendBase):
             raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
         if self.parallel is not parallel:
             raise FallbackToBackend(self._bound_to(parallel))
-        effective = self.effective_n_jobs(n_jobs)
+        effective = self._effective_n_jobs = self.effective_n_jobs(n_jobs)
         self._max_parallel = 0 if n_jobs == -1 else n_jobs if n_jobs > 0 else effective
         return effective
 
@@ -156,6 +155,7 @@ class CrossfoldBackend(ParallelBackendBase):
         if self._calls is None:
             session = _client.default_client().session()
             self._calls = CallJob(session, self._name or name_of(batch), self._max_parallel, self._watcher)
+            self._widen_with(self._calls)
         return self._calls
 
     def _fit_job(self, fit: Fit) -> FitJob:
@@ -164,7 +164,14 @@ class CrossfoldBackend(ParallelBackendBase):
             session = _client.default_client().session()
             name = self._name or type(fit.candidate["estimator"]).__name__
             self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, fit)
+            self._widen_with(self._fits[key])
         return self._fits[key]
+
+    def _widen_with(self, job: Job) -> None:
+        """Let the window grow with the results of a job, unless the caller or a search has set it."""
+        if self.parallel.pre_dispatch == _window.FIRST:
+            window = _window.Window(self.parallel, self._effective_n_jobs)
+            job.delivered = lambda: window.widen(job.unit_bytes)
 
     def _jobs(self) -> list[Job]:
         return [*([self._calls] if self._calls is not None else []), *self._fits.values()]

@@ -529,7 +529,8 @@ type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position in the job, from 0, in submission order.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// A cloudpickle of a callable without arguments.
+	// A cloudpickle of a list of (function, arguments, keyword arguments), called one after the other
+	// with the list of what they return as the value; or of a callable without arguments.
 	Pickle        *Value `protobuf:"bytes,2,opt,name=pickle,proto3" json:"pickle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -111,8 +111,10 @@ class _Child:
     def _run(self, run: Run) -> None:
         for unit in self._runner.units(run):
             self._progress.begin(unit.index)
-            self._add(FromChild(started=Started(index=unit.index)))
-            if unit.is_fit or time.monotonic() - self._written > _PAUSE_SECONDS:
+            if unit.is_fit:
+                self._add(FromChild(started=Started(index=unit.index)))
+                self._flush()
+            elif self._pending and time.monotonic() - self._written > _PAUSE_SECONDS:
                 self._flush()
             result = unit.run()
             self._add(FromChild(finished=Finished(result=result)))

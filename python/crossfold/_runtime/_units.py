@@ -69,8 +69,12 @@ class Runner:
         return result
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
-        function = self._objects.value(store_dir, call.pickle)
-        _set_value(result, function(), store_dir)
+        work = self._objects.value(store_dir, call.pickle)
+        if type(work) is list:
+            returned = [function(*args, **kwargs) for function, args, kwargs in work]
+        else:
+            returned = work()
+        _set_value(result, returned, store_dir)
 
     def _fit_function(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         code = self._objects.code(store_dir, task.code.blob_id)
