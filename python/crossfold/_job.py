@@ -58,6 +58,8 @@ class Job(ABC):
         self.delivered: Callable[[], object] | None = None
         """Called in the reader when the results that arrived together have been answered."""
         self.sent_bytes = 0
+        self.threads = 0
+        """BLAS and OpenMP threads of a unit; 0 is the workers' default."""
         self._lock = threading.Lock()
         self._opened = False
         self._sent = 0
@@ -150,6 +152,7 @@ class Job(ABC):
     def _open(self, first: Any) -> pb.SessionRequest:
         spec = pb.JobSpec(name=self.name, environment=environment(), max_parallel=self.max_parallel)
         self.describe(spec, first)
+        spec.code.threads = self.threads
         return pb.SessionRequest(job_id=self.id, open=spec)
 
     def _expect(self, callbacks: list[Callback]) -> bool:
