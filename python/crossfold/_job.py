@@ -36,6 +36,9 @@ class Watcher(Protocol):
     def configured(self) -> None:
         """A Parallel object has taken the backend; called in its thread."""
 
+    def dispatched(self) -> None:
+        """What is handed over before any result was is on its way; called in the caller's thread."""
+
     def submitted(self, units: int) -> None:
         """Units were handed to the cluster."""
 

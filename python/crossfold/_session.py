@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from crossfold._collector import Hold
 from crossfold._errors import CrossfoldError
 from crossfold._job import Job, Unit
 from crossfold._objects import Objects
@@ -91,12 +92,9 @@ class Session:
     def _requests(self) -> Iterator[pb.SessionRequest]:
         self._sender_id = threading.get_ident()
         while (batch := self._take()) is not None:
-            for (job, is_control), items in itertools.groupby(batch, _kind):
-                if is_control:
-                    for _, request in items:
-                        yield from job.control(request)
-                else:
-                    yield from job.requests([unit for _, unit in items])
+            with Hold():
+                requests = _encode(batch)
+            yield from requests
 
     def _take(self) -> list[Any] | None:
         """What waits in the outbox, at least one item; None when the session is over."""
@@ -157,6 +155,18 @@ class Session:
             if item is not None and isinstance(item[1], tuple):
                 item[1][1](Outcome(error=error))
         self._outbox.put(None)
+
+
+def _encode(batch: list[_Item]) -> list[pb.SessionRequest]:
+    """The messages that carry what waited in the outbox."""
+    requests: list[pb.SessionRequest] = []
+    for (job, is_control), items in itertools.groupby(batch, _kind):
+        if is_control:
+            for _, request in items:
+                requests += job.control(request)
+        else:
+            requests += job.requests([unit for _, unit in items])
+    return requests
 
 
 _job_of = operator.attrgetter("job_id")

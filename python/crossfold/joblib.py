@@ -54,7 +54,7 @@ class CrossfoldBackend(ParallelBackendBase):
         if inner_max_num_threads is not None and inner_max_num_threads < 1:
             raise ValueError(f"inner_max_num_threads={inner_max_num_threads}: use 1 or more, or None for 1")
         if unknown := ", ".join(backend_kwargs):
-            raise TypeError(f"the backend crossfold has no parameter {unknown}: leave it out, or choose loky")
+            raise TypeError(f"The backend crossfold takes no {unknown}: leave it out, or choose loky.")
         super().__init__(nesting_level, inner_max_num_threads)
         self._watcher = watcher
         self._window = window
@@ -87,6 +87,8 @@ class CrossfoldBackend(ParallelBackendBase):
         """Bind a backend to a Parallel object, or hand it to another backend of joblib."""
         if self._watcher is not None:
             self._watcher.configured()
+        if "initializer" in kwargs:
+            raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
         if n_jobs == 1 or in_worker():
             _nested.fall_back(n_jobs, self.nesting_level)
         if self.parallel is not parallel:
@@ -134,6 +136,8 @@ class CrossfoldBackend(ParallelBackendBase):
     @contextlib.contextmanager
     def retrieval_context(self) -> Iterator[None]:
         """Issue the workers' warnings in the thread that takes the results."""
+        if self._watcher is not None:
+            self._watcher.dispatched()
         yield
         for job in self._jobs():
             job.flush_warnings()
