@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
-from joblib.parallel import BatchedCalls
+from joblib.parallel import BatchedCalls, ThreadingBackend
 
 from crossfold import _preload
 from crossfold._arrow import INLINE_LIMIT
@@ -15,6 +15,8 @@ from crossfold._job import Job, Watcher
 from crossfold._pickling import FunctionCache, dumps
 from crossfold._session import Session
 from crossfold.v1 import job_pb2 as pb
+
+_Items = list[tuple[Any, tuple[Any, ...], dict[str, Any]]]
 
 
 class CallJob(Job):
@@ -31,23 +33,30 @@ class CallJob(Job):
 
     def encode(self, payload: BatchedCalls, append: pb.Append) -> None:
         data = dumps(self._slim(payload), "The call", self._share)
+        self.sent_bytes += len(data)
         if len(data) <= INLINE_LIMIT:
             append.calls.add().pickle.inline = data
         else:
             append.calls.add().pickle.CopyFrom(self.session.objects.value(data))
 
-    def _slim(self, batch: BatchedCalls) -> BatchedCalls:
-        """The same calls, with functions that go by value pickled once for the whole job."""
+    def _slim(self, batch: BatchedCalls) -> _Items | BatchedCalls:
+        """The same calls, with functions that go by value pickled once for the whole job.
+
+        A worker runs a plain list of calls under the backend that nested calls of a top-level
+        Parallel get; only another backend has to travel along.
+        """
         items = [(self._functions.wrap(function), args, kwargs) for function, args, kwargs in batch.items]
-        if all(new[0] is old[0] for new, old in zip(items, batch.items, strict=True)):
-            return batch
-        return BatchedCalls(items, (batch._backend, batch._n_jobs))
+        nested = batch._backend
+        if type(nested) is ThreadingBackend and nested.nesting_level == 1 and batch._n_jobs is None:
+            return items
+        return BatchedCalls(items, (nested, batch._n_jobs))
 
     def _share(self, array: np.ndarray[Any, Any]) -> str:
         object_id = self._arrays.get(array)
         if object_id is None:
             object_id = self.session.objects.dataset(array, None)
             self._arrays.put(object_id, array)
+            self.sent_bytes += array.nbytes
         return object_id
 
 

@@ -191,8 +191,8 @@ def _roots(value: object) -> _Parts:
     """What a person passed in, named as they know it."""
     if isinstance(value, dict):
         yield from ((type(part).__name__, part) for part in value.values())
-    elif isinstance(value, BatchedCalls):
-        for function, args, kwargs in value.items:
+    elif isinstance(value, BatchedCalls | list):
+        for function, args, kwargs in value.items if isinstance(value, BatchedCalls) else value:
             name = getattr(function, "__qualname__", type(function).__name__)
             yield name, function
             for key, part in [*enumerate(args), *kwargs.items()]:

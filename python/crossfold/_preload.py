@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import types
@@ -16,14 +17,16 @@ _TENSORFLOW = frozenset({"keras", "tensorflow", "tf_keras", "scikeras"})
 
 
 def surroundings() -> pb.Code:
-    """The code's folders: modules that this process can import travel by name."""
+    """The code's folders, so that modules that this process can import travel by name, and its key."""
+    key = bytes(multiprocessing.current_process().authkey)
     try:
         here = os.getcwd()
     except OSError:
         # It was deleted: relative entries of sys.path mean nothing then.
-        return pb.Code(sys_path=[path for path in sys.path if os.path.isabs(path)])
+        absolute = [path for path in sys.path if os.path.isabs(path)]
+        return pb.Code(sys_path=absolute, multiprocessing_key=key)
     paths = dict.fromkeys(os.path.normpath(os.path.join(here, path)) for path in sys.path)
-    return pb.Code(sys_path=paths, working_dir=here)
+    return pb.Code(sys_path=paths, working_dir=here, multiprocessing_key=key)
 
 
 def for_function(function: Any) -> list[str]:

@@ -23,6 +23,7 @@ from sklearn.model_selection import cross_val_score as _cross_val_score
 from sklearn.model_selection import cross_validate as _cross_validate
 
 from crossfold import _report
+from crossfold._collector import Hold
 from crossfold._progress import Progress
 from crossfold._worker import in_worker
 from crossfold.joblib import EVERYTHING, CrossfoldBackend
@@ -41,6 +42,7 @@ class _Run:
         self._label = label
         self._progress: Progress | None = None
         self._config: joblib.parallel_config | None = None
+        self._collector = Hold()
 
     def enter(self) -> None:
         """Make the next Parallel object of this thread use the cluster."""
@@ -56,6 +58,7 @@ class _Run:
     def close(self) -> None:
         """Leave, and finish the progress bar."""
         self.leave()
+        self._collector.release()
         if self._progress is not None:
             self._progress.close()
 
@@ -64,6 +67,10 @@ class _Run:
     def configured(self) -> None:
         # The fits' own Parallel has it now. Splitters, callables and the refit are the caller's.
         self.leave()
+
+    def dispatched(self) -> None:
+        # The slots are busy: now a collection delays nobody.
+        self._collector.release()
 
     def submitted(self, units: int) -> None:
         if self._progress is None:
@@ -81,9 +88,9 @@ class _Run:
 @contextmanager
 def _on_cluster(label: str) -> Iterator[_Run]:
     run = _Run(label)
-    if not in_worker():
-        run.enter()
     try:
+        if not in_worker():
+            run.enter()
         yield run
     finally:
         run.close()

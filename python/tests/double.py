@@ -160,7 +160,7 @@ class _Runner:
     def _result(self, job: _Job, unit: Any) -> pb.Result:
         result = pb.Result(job_id=job.id, index=job.next_index, outcome=pb.OUTCOME_OK, worker="double")
         job.next_index += 1
-        call = self._fit(job, unit) if isinstance(unit, job_pb2.JobFit) else self._load(unit.pickle)
+        call = self._fit(job, unit) if isinstance(unit, job_pb2.JobFit) else self._call(unit)
         if isinstance(call, pb.Failure):
             result.outcome = pb.OUTCOME_POISON
             result.failure.CopyFrom(call)
@@ -196,6 +196,12 @@ class _Runner:
             return pb.Failure(type="crossfold.PoisonFitError", message="killed by signal 11 three times")
         estimator = arguments.pop("estimator")
         return lambda: code["function"](estimator, X, y, train=train, test=test, **arguments)
+
+    def _call(self, call: pb.Call) -> Callable[[], Any]:
+        work = self._load(call.pickle)
+        if isinstance(work, list):
+            return lambda: [function(*args, **kwargs) for function, args, kwargs in work]
+        return work
 
     def _load(self, value: data_pb2.Value) -> Any:
         store = str(self.cluster.store)

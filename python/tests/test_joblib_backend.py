@@ -96,27 +96,32 @@ def test_in_a_worker_it_never_connects(disconnected: None, monkeypatch: pytest.M
         assert Parallel(n_jobs=2)(delayed(neg)(i) for i in range(3)) == [0, -1, -2]
 
 
-def test_the_default_window_is_widened_and_an_explicit_one_kept(backend: Cluster) -> None:
-    backend.gate.clear()
-    taken: list[int] = []
+def widest_window(parallel: Parallel, payload: Any, calls: int) -> int:
+    """The most calls that were ever under way at a time."""
+    widest = 0
 
     def tasks() -> Iterator[Any]:
-        for i in range(200):
-            taken.append(i)
-            yield delayed(neg)(i)
+        nonlocal widest
+        for _ in range(calls):
+            yield delayed(len)(payload)
+            widest = max(widest, parallel.n_dispatched_tasks - parallel.n_completed_tasks)
 
-    explicit = Parallel(pre_dispatch=6, return_as="generator")(tasks())
-    assert len(taken) <= 8
-    backend.gate.set()
-    assert len(list(explicit)) == 200
-    backend.gate.clear()
-    taken.clear()
-    parallel = Parallel(return_as="generator")
-    widened = parallel(tasks())
-    assert len(taken) >= 128
-    backend.gate.set()
-    assert len(list(widened)) == 200
+    assert parallel(tasks()) == [len(payload)] * calls
+    return widest
+
+
+def test_the_default_window_grows_for_small_calls(backend: Cluster) -> None:
+    parallel = Parallel()
+    assert 128 < widest_window(parallel, "small", 2000) <= 512
     assert parallel.pre_dispatch == "2 * n_jobs"
+
+
+def test_the_default_window_stays_small_for_big_calls(backend: Cluster) -> None:
+    assert widest_window(Parallel(), bytes(2 << 20), 100) <= 32
+
+
+def test_an_explicit_window_is_kept(backend: Cluster) -> None:
+    assert widest_window(Parallel(pre_dispatch=6), "small", 200) <= 6
 
 
 def test_an_exception_is_raised_with_the_remote_traceback(backend: Cluster) -> None:

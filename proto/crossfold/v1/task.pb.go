@@ -92,9 +92,13 @@ type Code struct {
 	// The submitter's working folder; used when it exists on the worker's host.
 	WorkingDir string `protobuf:"bytes,4,opt,name=working_dir,json=workingDir,proto3" json:"working_dir,omitempty"`
 	// Modules the zygote imports before it forks for this job, such as "sklearn.svm".
-	Preload       []string `protobuf:"bytes,5,rep,name=preload,proto3" json:"preload,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Preload []string `protobuf:"bytes,5,rep,name=preload,proto3" json:"preload,omitempty"`
+	// BLAS and OpenMP threads that a fit or call may use; 0 means 1. More can change low bits.
+	Threads uint32 `protobuf:"varint,20,opt,name=threads,proto3" json:"threads,omitempty"`
+	// The submitter's multiprocessing key: with it, calls reach its managers' queues and lists.
+	MultiprocessingKey []byte `protobuf:"bytes,21,opt,name=multiprocessing_key,json=multiprocessingKey,proto3" json:"multiprocessing_key,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Code) Reset() {
@@ -169,6 +173,20 @@ func (x *Code) GetWorkingDir() string {
 func (x *Code) GetPreload() []string {
 	if x != nil {
 		return x.Preload
+	}
+	return nil
+}
+
+func (x *Code) GetThreads() uint32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *Code) GetMultiprocessingKey() []byte {
+	if x != nil {
+		return x.MultiprocessingKey
 	}
 	return nil
 }
@@ -529,7 +547,8 @@ type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position in the job, from 0, in submission order.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// A cloudpickle of a callable without arguments.
+	// A cloudpickle of a list of (function, arguments, keyword arguments), called one after the other
+	// with the list of what they return as the value; or of a callable without arguments.
 	Pickle        *Value `protobuf:"bytes,2,opt,name=pickle,proto3" json:"pickle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1231,14 +1250,16 @@ var File_crossfold_v1_task_proto protoreflect.FileDescriptor
 
 const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x17crossfold/v1/task.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/data.proto\"\xb1\x01\n" +
+	"\x17crossfold/v1/task.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/data.proto\"\xfc\x01\n" +
 	"\x04Code\x12\x19\n" +
 	"\ablob_id\x18\x01 \x01(\tH\x00R\x06blobId\x12.\n" +
 	"\x06recipe\x18\x02 \x01(\v2\x14.crossfold.v1.RecipeH\x00R\x06recipe\x12\x19\n" +
 	"\bsys_path\x18\x03 \x03(\tR\asysPath\x12\x1f\n" +
 	"\vworking_dir\x18\x04 \x01(\tR\n" +
 	"workingDir\x12\x18\n" +
-	"\apreload\x18\x05 \x03(\tR\apreloadB\b\n" +
+	"\apreload\x18\x05 \x03(\tR\apreload\x12\x18\n" +
+	"\athreads\x18\x14 \x01(\rR\athreads\x12/\n" +
+	"\x13multiprocessing_key\x18\x15 \x01(\fR\x12multiprocessingKeyB\b\n" +
 	"\x06source\"\xf2\x01\n" +
 	"\x06Recipe\x12(\n" +
 	"\x05steps\x18\x01 \x03(\v2\x12.crossfold.v1.StepR\x05steps\x12\x18\n" +

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 from joblib._parallel_backends import ThreadingBackend
 
+from crossfold._nested import NestedBackend
 from crossfold._runtime import _frames
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._units import Runner
@@ -53,6 +54,7 @@ def main(descriptors: list[int], parent: int) -> None:
     os.environ["CROSSFOLD_WORKER"] = "1"
     with Progress(page) as progress, socket.socket(fileno=connection) as stream:
         # A Parallel inside a fit gets threads, then runs in sequence, as in joblib's own workers.
+        joblib.register_parallel_backend("crossfold", NestedBackend)
         with joblib.parallel_config(backend=ThreadingBackend(nesting_level=1)):
             _Child(stream, progress).serve()
 
@@ -111,8 +113,10 @@ class _Child:
     def _run(self, run: Run) -> None:
         for unit in self._runner.units(run):
             self._progress.begin(unit.index)
-            self._add(FromChild(started=Started(index=unit.index)))
-            if unit.is_fit or time.monotonic() - self._written > _PAUSE_SECONDS:
+            if unit.is_fit:
+                self._add(FromChild(started=Started(index=unit.index)))
+                self._flush()
+            elif self._pending and time.monotonic() - self._written > _PAUSE_SECONDS:
                 self._flush()
             result = unit.run()
             self._add(FromChild(finished=Finished(result=result)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from crossfold import _arrow
 from crossfold._runtime import _failures, _objects
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._sklearn import RecipeRunner
+from crossfold._runtime._threads import Threads
 from crossfold.v1.bridge_pb2 import Run
 from crossfold.v1.task_pb2 import OUTCOME_OK, OUTCOME_RAISED, Call, Code, Result, Task, TaskFit
 
@@ -36,11 +38,13 @@ class Runner:
         self._objects = _objects.Objects()
         self._recipes = RecipeRunner()
         self._place = _Place()
+        self._threads = Threads()
 
     def units(self, run: Run) -> Iterator[Unit]:
         """Return the units of a task in order. They raise nothing: an error is a Result."""
         task, store_dir = run.task, run.store_dir
         self._place.enter(task.code)
+        self._threads.allow(task.code.threads or 1)
         run_fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
         for fit in task.fits:
             yield self._unit(fit.index, True, store_dir, partial(run_fit, task, fit, store_dir))
@@ -69,8 +73,12 @@ class Runner:
         return result
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
-        function = self._objects.value(store_dir, call.pickle)
-        _set_value(result, function(), store_dir)
+        work = self._objects.value(store_dir, call.pickle)
+        if type(work) is list:
+            returned = [function(*args, **kwargs) for function, args, kwargs in work]
+        else:
+            returned = work()
+        _set_value(result, returned, store_dir)
 
     def _fit_function(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         code = self._objects.code(store_dir, task.code.blob_id)
@@ -103,6 +111,8 @@ class _Place:
         if wanted == self._entered:
             return
         self._entered = wanted
+        if code.multiprocessing_key:
+            multiprocessing.current_process().authkey = code.multiprocessing_key
         sys.path[:] = dict.fromkeys([*code.sys_path, *self._own_path])
         if code.working_dir:
             with contextlib.suppress(OSError):  # another host may lack it

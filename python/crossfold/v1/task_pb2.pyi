@@ -20,18 +20,22 @@ OUTCOME_RAISED: Outcome
 OUTCOME_POISON: Outcome
 
 class Code(_message.Message):
-    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload")
+    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "threads", "multiprocessing_key")
     BLOB_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SYS_PATH_FIELD_NUMBER: _ClassVar[int]
     WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
     PRELOAD_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    MULTIPROCESSING_KEY_FIELD_NUMBER: _ClassVar[int]
     blob_id: str
     recipe: Recipe
     sys_path: _containers.RepeatedScalarFieldContainer[str]
     working_dir: str
     preload: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ...) -> None: ...
+    threads: int
+    multiprocessing_key: bytes
+    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., threads: _Optional[int] = ..., multiprocessing_key: _Optional[bytes] = ...) -> None: ...
 
 class Recipe(_message.Message):
     __slots__ = ("steps", "scoring", "features", "target", "return_train_score", "error_score", "import_paths")
