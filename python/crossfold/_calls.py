@@ -10,20 +10,22 @@ from joblib.parallel import BatchedCalls
 
 from crossfold import _preload
 from crossfold._arrow import INLINE_LIMIT
-from crossfold._identity import IdentityMap
 from crossfold._job import Job, Watcher
 from crossfold._pickling import FunctionCache, dumps
 from crossfold._session import Session
+from crossfold._sharing import Datasets
 from crossfold.v1 import job_pb2 as pb
 
 
 class CallJob(Job):
     """Units are joblib's BatchedCalls; each is one call of the job."""
 
-    def __init__(self, session: Session, name: str, max_parallel: int, watcher: Watcher | None) -> None:
+    def __init__(
+        self, session: Session, name: str, max_parallel: int, watcher: Watcher | None, datasets: Datasets
+    ) -> None:
         super().__init__(session, name, max_parallel, watcher)
         self._functions = FunctionCache()
-        self._arrays: IdentityMap[str] = IdentityMap()
+        self._datasets = datasets
 
     def describe(self, spec: pb.JobSpec, first: BatchedCalls) -> None:
         spec.code.CopyFrom(_preload.surroundings())
@@ -37,18 +39,19 @@ class CallJob(Job):
             append.calls.add().pickle.CopyFrom(self.session.objects.value(data))
 
     def _slim(self, batch: BatchedCalls) -> BatchedCalls:
-        """The same calls, with functions that go by value pickled once for the whole job."""
-        items = [(self._functions.wrap(function), args, kwargs) for function, args, kwargs in batch.items]
-        if all(new[0] is old[0] for new, old in zip(items, batch.items, strict=True)):
+        """The same calls, with functions that go by value pickled once for the whole job, and data
+        that scikit-learn's functions share stored once."""
+        objects = self.session.objects
+        items = [
+            (self._functions.wrap(function), *self._datasets.slim(objects, function, args, kwargs))
+            for function, args, kwargs in batch.items
+        ]
+        if all(new[0] is old[0] and new[1] is old[1] for new, old in zip(items, batch.items, strict=True)):
             return batch
         return BatchedCalls(items, (batch._backend, batch._n_jobs))
 
     def _share(self, array: np.ndarray[Any, Any]) -> str:
-        object_id = self._arrays.get(array)
-        if object_id is None:
-            object_id = self.session.objects.dataset(array, None)
-            self._arrays.put(object_id, array)
-        return object_id
+        return self._datasets.of(self.session.objects, array)
 
 
 def name_of(batch: BatchedCalls) -> str:

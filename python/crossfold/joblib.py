@@ -23,6 +23,7 @@ from crossfold._fits import FitJob
 from crossfold._job import Callback, Job, Watcher
 from crossfold._lift import Fit, lift
 from crossfold._outcome import Outcome
+from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 
 __all__ = ["CrossfoldBackend"]
@@ -53,12 +54,15 @@ class CrossfoldBackend(ParallelBackendBase):
         watcher: Watcher | None = None,
         window: str = _WINDOW,
         name: str = "",
+        datasets: Datasets | None = None,
         **backend_kwargs: Any,
     ) -> None:
         super().__init__(nesting_level, inner_max_num_threads, **backend_kwargs)
         self._watcher = watcher
         self._window = window
         self._name = name
+        self._kept_datasets = datasets
+        self._datasets = datasets or Datasets()
         self.parallel: Any = None
         self._users_window: Any = None
         self._max_parallel = 0
@@ -83,7 +87,7 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **kwargs: Any) -> int:
         """Bind a backend to a Parallel object, or hand it to another backend of joblib."""
-        if self._watcher is not None:
+        if self._watcher is not None and self.parallel is None:
             self._watcher.configured()
         if n_jobs == 1 or (in_worker() and self.effective_n_jobs(n_jobs) == 1):
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
@@ -97,7 +101,12 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def _bound_to(self, parallel: Any) -> CrossfoldBackend:
         bound = CrossfoldBackend(
-            self.nesting_level, self.inner_max_num_threads, self._watcher, self._window, self._name
+            self.nesting_level,
+            self.inner_max_num_threads,
+            self._watcher,
+            self._window,
+            self._name,
+            self._kept_datasets,
         )
         bound.parallel = parallel
         return bound
@@ -113,6 +122,8 @@ class CrossfoldBackend(ParallelBackendBase):
         self._users_window = self.parallel.pre_dispatch
         if self._users_window in _DEFAULT_WINDOWS:
             self.parallel.pre_dispatch = self._window
+        elif self._users_window == "all":
+            self.parallel.pre_dispatch = EVERYTHING
 
     def submit(self, func: BatchedCalls, callback: Callback | None = None) -> None:
         """Hand one batch to the cluster; its callback gets the Outcome."""
@@ -157,7 +168,9 @@ class CrossfoldBackend(ParallelBackendBase):
     def _call_job(self, batch: BatchedCalls) -> CallJob:
         if self._calls is None:
             session = _client.default_client().session()
-            self._calls = CallJob(session, self._name or name_of(batch), self._max_parallel, self._watcher)
+            self._calls = CallJob(
+                session, self._name or name_of(batch), self._max_parallel, self._watcher, self._datasets
+            )
         return self._calls
 
     def _fit_job(self, fit: Fit) -> FitJob:
@@ -165,7 +178,7 @@ class CrossfoldBackend(ParallelBackendBase):
         if key not in self._fits:
             session = _client.default_client().session()
             name = self._name or type(fit.candidate["estimator"]).__name__
-            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, fit)
+            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, self._datasets, fit)
         return self._fits[key]
 
     def _jobs(self) -> list[Job]:
@@ -174,6 +187,8 @@ class CrossfoldBackend(ParallelBackendBase):
     def _take_jobs(self) -> list[Job]:
         jobs = self._jobs()
         self._calls, self._fits = None, {}
+        # Between two calls of one Parallel object the caller may change what it passes.
+        self._datasets = self._kept_datasets or Datasets()
         return jobs
 
 

@@ -203,6 +203,8 @@ class _Runner:
         class Unpickler(pickle.Unpickler):
             def persistent_load(self, pid: Any) -> Any:
                 assert pid[0] == "crossfold-object"
+                if len(pid) == 3:
+                    return _arrow.open_dataset(store, pid[1])[pid[2]]
                 return _arrow.open_object(store, pid[1])
 
         return Unpickler(io.BytesIO(bytes(_arrow.read_value(store, value)))).load()
