@@ -36,6 +36,7 @@ from sklearn.ensemble import StackingRegressor as _StackingRegressor
 from sklearn.ensemble import VotingClassifier as _VotingClassifier
 from sklearn.ensemble import VotingRegressor as _VotingRegressor
 
+from crossfold._page import ScikitLearnPage
 from crossfold._run import label_of, on_cluster
 from crossfold._stacking import StackingOnCluster
 from crossfold.joblib import CrossfoldBackend
@@ -66,7 +67,7 @@ __all__ = [
 _PORTIONS = 4
 
 
-class VotingClassifier(_VotingClassifier):
+class VotingClassifier(ScikitLearnPage, _VotingClassifier):
     __doc__ = _VotingClassifier.__doc__
 
     @functools.wraps(_VotingClassifier.fit)
@@ -76,7 +77,7 @@ class VotingClassifier(_VotingClassifier):
         return self
 
 
-class VotingRegressor(_VotingRegressor):
+class VotingRegressor(ScikitLearnPage, _VotingRegressor):
     __doc__ = _VotingRegressor.__doc__
 
     @functools.wraps(_VotingRegressor.fit)
@@ -86,11 +87,11 @@ class VotingRegressor(_VotingRegressor):
         return self
 
 
-class StackingClassifier(_StackingClassifier, StackingOnCluster):
+class StackingClassifier(ScikitLearnPage, _StackingClassifier, StackingOnCluster):
     __doc__ = _StackingClassifier.__doc__
 
 
-class StackingRegressor(_StackingRegressor, StackingOnCluster):
+class StackingRegressor(ScikitLearnPage, _StackingRegressor, StackingOnCluster):
     __doc__ = _StackingRegressor.__doc__
 
 
@@ -102,7 +103,7 @@ class _Portions(CrossfoldBackend):
         return slots * _PORTIONS if n_jobs is None or n_jobs < 0 else slots
 
 
-class BaggingClassifier(_BaggingClassifier):
+class BaggingClassifier(ScikitLearnPage, _BaggingClassifier):
     __doc__ = _BaggingClassifier.__doc__
 
     @functools.wraps(_BaggingClassifier.fit)
@@ -112,7 +113,7 @@ class BaggingClassifier(_BaggingClassifier):
         return self
 
 
-class BaggingRegressor(_BaggingRegressor):
+class BaggingRegressor(ScikitLearnPage, _BaggingRegressor):
     __doc__ = _BaggingRegressor.__doc__
 
     @functools.wraps(_BaggingRegressor.fit)

@@ -60,6 +60,7 @@ from sklearn.model_selection._search_successive_halving import HalvingRandomSear
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from crossfold import _report
+from crossfold._page import ScikitLearnPage
 from crossfold._run import label_of, on_cluster
 
 __all__ = [
@@ -104,7 +105,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class GridSearchCV(_GridSearchCV):
+class GridSearchCV(ScikitLearnPage, _GridSearchCV):
     __doc__ = _GridSearchCV.__doc__
 
     @functools.wraps(_GridSearchCV.fit)
@@ -115,7 +116,7 @@ class GridSearchCV(_GridSearchCV):
         return self
 
 
-class RandomizedSearchCV(_RandomizedSearchCV):
+class RandomizedSearchCV(ScikitLearnPage, _RandomizedSearchCV):
     __doc__ = _RandomizedSearchCV.__doc__
 
     @functools.wraps(_RandomizedSearchCV.fit)
@@ -126,7 +127,7 @@ class RandomizedSearchCV(_RandomizedSearchCV):
         return self
 
 
-class HalvingGridSearchCV(_HalvingGridSearchCV):
+class HalvingGridSearchCV(ScikitLearnPage, _HalvingGridSearchCV):
     __doc__ = _HalvingGridSearchCV.__doc__
 
     @functools.wraps(_HalvingGridSearchCV.fit)
@@ -137,7 +138,7 @@ class HalvingGridSearchCV(_HalvingGridSearchCV):
         return self
 
 
-class HalvingRandomSearchCV(_HalvingRandomSearchCV):
+class HalvingRandomSearchCV(ScikitLearnPage, _HalvingRandomSearchCV):
     __doc__ = _HalvingRandomSearchCV.__doc__
 
     @functools.wraps(_HalvingRandomSearchCV.fit)
