@@ -27,7 +27,7 @@ from crossfold._errors import (
 )
 
 if TYPE_CHECKING:
-    from crossfold import joblib, model_selection, policy
+    from crossfold import ensemble, joblib, model_selection, policy
     from crossfold._client import Client
     from crossfold._report import Report
     from crossfold.policy import choice, loguniform, randint, seed, uniform
@@ -48,6 +48,7 @@ __all__ = [
     "__version__",
     "choice",
     "connect",
+    "ensemble",
     "joblib",
     "loguniform",
     "model_selection",
@@ -59,7 +60,7 @@ __all__ = [
     "uniform",
 ]
 
-_SUBMODULES = frozenset({"joblib", "model_selection", "policy"})
+_SUBMODULES = frozenset({"ensemble", "joblib", "model_selection", "policy"})
 # A policy file says `import crossfold` and means these, in the coordinator and under CPython.
 _POLICY_HELPERS = frozenset({"choice", "loguniform", "randint", "seed", "uniform"})
 

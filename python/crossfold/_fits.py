@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import numbers
 import pickle
 
 from crossfold import _preload
@@ -14,6 +13,7 @@ from crossfold._lift import Fit, failed_score
 from crossfold._outcome import Outcome
 from crossfold._pickling import dumps, explain
 from crossfold._session import Session
+from crossfold._sharing import Datasets
 from crossfold.v1 import job_pb2 as pb
 from crossfold.v1 import task_pb2
 
@@ -22,9 +22,16 @@ class FitJob(Job):
     """Units are `Fit`s with the same key."""
 
     def __init__(
-        self, session: Session, name: str, max_parallel: int, watcher: Watcher | None, first: Fit
+        self,
+        session: Session,
+        name: str,
+        max_parallel: int,
+        watcher: Watcher | None,
+        datasets: Datasets,
+        first: Fit,
     ) -> None:
         super().__init__(session, name, max_parallel, watcher)
+        self._datasets = datasets
         # Keeps alive what the fits' key identifies.
         self._first = first
         self._splits: IdentityMap[int] = IdentityMap()
@@ -46,7 +53,7 @@ class FitJob(Job):
         used = [*first.candidate.values(), *(first.candidate.get("parameters") or {}).values()]
         spec.code.preload.extend(_preload.for_estimators([*used, first.shared.get("scorer")]))
         try:
-            spec.dataset_id = self.session.objects.dataset(first.X, first.y)
+            spec.dataset_id = self._datasets.of(self.session.objects, first.X, first.y)
         except (OSError, CrossfoldError):
             raise
         except Exception as error:
@@ -95,8 +102,7 @@ class FitJob(Job):
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
         self._record(result.index, result.worker, result.attempt, seconds, error)
         shared = self._first.shared
-        tolerant = isinstance(shared.get("error_score"), numbers.Number)
-        if result.outcome == task_pb2.OUTCOME_POISON and tolerant:
+        if result.outcome == task_pb2.OUTCOME_POISON and self._first.may_fail:
             # One setting that kills its process must not end the search: it is a fit that failed.
             _, split = self._fits[result.index]
             text = f"PoisonFitError: {result.failure.message}"

@@ -41,7 +41,8 @@ def dumps(value: object, what: str, share: Share | None = None) -> bytes:
         Names the value in the error.
     share
         Puts a large array into the store and returns its id; the pickle then holds the persistent
-        id ``("crossfold-object", id)``. None: arrays are part of the pickle.
+        id ``("crossfold-object", id)``. None: arrays are part of the pickle. A `StoredPart` is
+        always ``("crossfold-object", id, part)``.
 
     Raises
     ------
@@ -85,12 +86,25 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         super().__init__(file, protocol=5)
         self._share = share
 
-    def persistent_id(self, obj: object) -> tuple[str, str] | None:
+    def persistent_id(self, obj: object) -> tuple[str, str] | tuple[str, str, int] | None:
+        if type(obj) is StoredPart:
+            return ("crossfold-object", obj.dataset_id, obj.part)
         if type(obj) is not np.ndarray or self._share is None:
             return None
         if obj.nbytes < SHARED_BYTES or obj.dtype.hasobject:
             return None
         return ("crossfold-object", self._share(obj))
+
+
+class StoredPart:
+    """Stands for the X (part 0) or the y (part 1) of a dataset; it is loaded as that."""
+
+    def __init__(self, dataset_id: str, part: int) -> None:
+        self.dataset_id = dataset_id
+        self.part = part
+
+    def __reduce__(self) -> Any:
+        raise pickle.PicklingError("only a pickle with persistent ids can name a dataset")
 
 
 class FunctionCache:

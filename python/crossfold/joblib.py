@@ -23,6 +23,7 @@ from crossfold._fits import FitJob
 from crossfold._job import Callback, Job, Watcher
 from crossfold._lift import Fit, lift
 from crossfold._outcome import Outcome
+from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 
 __all__ = ["CrossfoldBackend"]
@@ -51,6 +52,7 @@ class CrossfoldBackend(ParallelBackendBase):
         watcher: Watcher | None = None,
         window: str = _window.FIRST,
         name: str = "",
+        datasets: Datasets | None = None,
         **backend_kwargs: Any,
     ) -> None:
         if inner_max_num_threads is not None and inner_max_num_threads < 1:
@@ -61,6 +63,8 @@ class CrossfoldBackend(ParallelBackendBase):
         self._watcher = watcher
         self._window = window
         self._name = name
+        self._kept_datasets = datasets
+        self._datasets = datasets or Datasets()
         self.parallel: Any = None
         self._users_window: Any = None
         self._effective_n_jobs = 0
@@ -87,7 +91,7 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **kwargs: Any) -> int:
         """Bind a backend to a Parallel object, or hand it to another backend of joblib."""
-        if self._watcher is not None:
+        if self._watcher is not None and self.parallel is None:
             self._watcher.configured()
         if "initializer" in kwargs:
             raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
@@ -101,7 +105,12 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def _bound_to(self, parallel: Any) -> CrossfoldBackend:
         bound = CrossfoldBackend(
-            self.nesting_level, self.inner_max_num_threads, self._watcher, self._window, self._name
+            self.nesting_level,
+            self.inner_max_num_threads,
+            self._watcher,
+            self._window,
+            self._name,
+            self._kept_datasets,
         )
         bound.parallel = parallel
         return bound
@@ -117,6 +126,8 @@ class CrossfoldBackend(ParallelBackendBase):
         self._users_window = self.parallel.pre_dispatch
         if self._users_window in _DEFAULT_WINDOWS:
             self.parallel.pre_dispatch = self._window
+        elif self._users_window == "all":
+            self.parallel.pre_dispatch = EVERYTHING
 
     def submit(self, func: BatchedCalls, callback: Callback | None = None) -> None:
         """Hand one batch to the cluster; its callback gets the Outcome."""
@@ -163,7 +174,9 @@ class CrossfoldBackend(ParallelBackendBase):
     def _call_job(self, batch: BatchedCalls) -> CallJob:
         if self._calls is None:
             session = _client.default_client().session()
-            self._calls = CallJob(session, self._name or name_of(batch), self._max_parallel, self._watcher)
+            self._calls = CallJob(
+                session, self._name or name_of(batch), self._max_parallel, self._watcher, self._datasets
+            )
             self._prepare(self._calls)
         return self._calls
 
@@ -172,7 +185,7 @@ class CrossfoldBackend(ParallelBackendBase):
         if key not in self._fits:
             session = _client.default_client().session()
             name = self._name or type(fit.candidate["estimator"]).__name__
-            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, fit)
+            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, self._datasets, fit)
             self._prepare(self._fits[key])
         return self._fits[key]
 
@@ -189,6 +202,8 @@ class CrossfoldBackend(ParallelBackendBase):
     def _take_jobs(self) -> list[Job]:
         jobs = self._jobs()
         self._calls, self._fits = None, {}
+        # Between two calls of one Parallel object the caller may change what it passes.
+        self._datasets = self._kept_datasets or Datasets()
         return jobs
 
 

@@ -59,6 +59,14 @@ class Cluster(job_pb2_grpc.JobsServicer, data_pb2_grpc.DataServicer):
         self.gate.set()
         self._server.stop(grace=None).wait(5)
 
+    def fits(self) -> int:
+        """How many fits were submitted."""
+        return sum(len(append.fits) for append in self.appends)
+
+    def calls(self) -> int:
+        """How many opaque calls were submitted."""
+        return sum(len(append.calls) for append in self.appends)
+
     # Jobs
 
     def Hello(self, request: Any, context: Any) -> job_pb2.HelloResponse:
@@ -209,6 +217,8 @@ class _Runner:
         class Unpickler(pickle.Unpickler):
             def persistent_load(self, pid: Any) -> Any:
                 assert pid[0] == "crossfold-object"
+                if len(pid) == 3:
+                    return _arrow.open_dataset(store, pid[1])[pid[2]]
                 return _arrow.open_object(store, pid[1])
 
         return Unpickler(io.BytesIO(bytes(_arrow.read_value(store, value)))).load()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OBJECT_TAG = "crossfold-object"
-"""First part of the persistent id ``(OBJECT_TAG, dataset id)`` that stands for a large array."""
+"""First part of a persistent id: ``(OBJECT_TAG, dataset id)`` stands for a large array,
+``(OBJECT_TAG, dataset id, part)`` for the X (0) or y (1) of a dataset."""
 
 _TAG_BYTES = OBJECT_TAG.encode()
 
@@ -87,6 +88,9 @@ class _Unpickler(pickle.Unpickler):
         match pid:
             case (str(tag), str(dataset_id)) if tag == OBJECT_TAG:
                 return self._arrays.get(dataset_id, lambda: _arrow.open_object(self._store_dir, dataset_id))
+            case (str(tag), str(dataset_id), int(part)) if tag == OBJECT_TAG:
+                # Not kept: other than an array, a table can be written to by the call it was loaded for.
+                return _arrow.open_dataset(self._store_dir, dataset_id)[part]
         raise pickle.UnpicklingError(f"unknown persistent id {pid!r}")
 
 
