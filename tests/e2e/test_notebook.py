@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,14 +78,11 @@ search = GridSearchCV(GatedSVC({str(tmp_path)!r}), {{"C": [0.1, 1.0, 10.0]}}, cv
     cell = notebook.start(source)
     running = [gate.wait_for_fit(), gate.wait_for_fit()]
 
-    pressed = time.monotonic()
     notebook.interrupt()
-    notebook.wait(cell, 10)
-    seconds = time.monotonic() - pressed
+    wait_for_end(running, 2)
+    # The kernel takes its own time to draw the traceback.
+    assert notebook.wait(cell, 20).error == "KeyboardInterrupt"
 
-    assert cell.error == "KeyboardInterrupt"
-    assert seconds <= 2.0
-    wait_for_end(running, max(2.0 - seconds, 0.1))
     assert notebook.run("crossfold.stats()['jobs_running']").values == ["0"]
     gate.open()
     assert notebook.run(source + "\nlen(search.cv_results_['params'])").values == ["3"]
