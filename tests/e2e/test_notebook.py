@@ -186,6 +186,32 @@ def test_what_a_cell_defines_anew_is_used(notebook: Notebook, edit: str) -> None
         assert (cell.error, cell.values) == (None, [f"[{', '.join([version] * 4)}]"])
 
 
+def test_a_model_that_came_back_leaves_its_class_as_it_was(notebook: Notebook) -> None:
+    define = """
+from crossfold.model_selection import cross_validate
+
+
+def helper():
+    return 1.0
+
+
+class Returned(BaseEstimator):
+    def fit(self, X, y):
+        self.fitted_ = helper()
+        return self
+
+    def score(self, X, y):
+        return self.fitted_
+
+
+models = cross_validate(Returned(), X, y, cv=2, return_estimator=True)["estimator"]
+[type(model) is Returned and model.fitted_ for model in models]
+"""
+    assert notebook.run(define).values == ["[1.0, 1.0]"]
+    redefine = "def helper():\n    return 2.0\n\ncross_val_score(Returned(), X, y, cv=2).tolist()"
+    assert notebook.run(redefine).values == ["[2.0, 2.0]"]
+
+
 def test_a_function_of_a_parallel_is_used_as_it_is_defined_now(notebook: Notebook) -> None:
     source = """
 import joblib, crossfold.joblib
