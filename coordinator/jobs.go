@@ -32,8 +32,10 @@ type job struct {
 	session *Session
 	// since is when the job began to wait for a worker; zero while there is one.
 	since time.Time
-	// checked says that the workers' environment suits the job.
-	checked bool
+	// suited is the workers' environment that was found to suit the job; nil before.
+	suited *pb.Environment
+	// environment is what the job's tasks say that their results depend on.
+	environment *pb.Environment
 	// ran says that the job had a worker before, if in an earlier coordinator.
 	ran bool
 
@@ -65,6 +67,14 @@ func (j *job) sessionID() string {
 		return j.session.id
 	}
 	return j.id
+}
+
+// suit notes that the workers' environment suits the job.
+func (j *job) suit(workers *pb.Environment) {
+	j.suited, j.ran = workers, true
+	j.environment = &pb.Environment{
+		Python: workers.GetPython(), Packages: workers.GetPackages(), Code: j.spec.GetEnvironment().GetCode(),
+	}
 }
 
 // add appends units that were validated.
@@ -104,7 +114,7 @@ func wholeGrid(candidates, splits int) []*pb.JobFit {
 func (j *job) task(a gather.Assignment) *pb.Task {
 	task := &pb.Task{
 		Id: a.TaskID, JobId: j.id, SessionId: j.sessionID(), Attempt: a.Attempt,
-		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(),
+		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(), Environment: j.environment,
 	}
 	if j.hasCalls() {
 		task.Calls = make([]*pb.Call, len(a.Units))

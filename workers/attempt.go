@@ -125,7 +125,7 @@ func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
 	if err := w.fetchObjects(ctx, task); err != nil {
 		return err
 	}
-	who := owner{task.GetSessionId(), kindOf(task.GetCode())}
+	who := owner{task.GetSessionId(), kindOf(task.GetCode()), codeOf(task.GetEnvironment())}
 	child, err := w.pool.acquire(ctx, who, task.GetCode().GetPreload())
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (w *Worker) unfinished(ctx context.Context, task *pb.Task) (*pb.Task, error
 	return &pb.Task{
 		Id: task.GetId(), JobId: task.GetJobId(), SessionId: task.GetSessionId(), Attempt: task.GetAttempt(),
 		Code: task.GetCode(), DatasetId: task.GetDatasetId(), Split: task.GetSplit(),
-		Fits: fits, Calls: task.GetCalls(),
+		Fits: fits, Calls: task.GetCalls(), Environment: task.GetEnvironment(),
 	}, nil
 }
 

@@ -14,10 +14,12 @@ import (
 // forkAttempts is how many zygotes are tried for one process.
 const forkAttempts = 3
 
-// owner is who a process may serve: it never leaves its session, or its kind.
+// owner is who a process may serve: it never leaves its session, or its kind, and what it imported of
+// the user's own code stays as it was.
 type owner struct {
 	session string
 	kind    kind
+	code    string
 }
 
 type idleChild struct {

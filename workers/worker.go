@@ -150,11 +150,13 @@ func (w *Worker) serveSlot() {
 	for w.ctx.Err() == nil {
 		// A worker without a working Python must not take tasks from others.
 		if _, err := w.zygotes.get(w.ctx, baseKind); err != nil {
-			w.pause()
+			w.pause(retryPause)
 			continue
 		}
 		delivery, err := w.source.Fetch(w.ctx)
 		switch {
+		case err == nil && !w.suits(delivery):
+			w.pause(misfitPause)
 		case err == nil:
 			w.serve(delivery)
 		case errors.Is(err, queue.ErrClosed):
@@ -164,15 +166,15 @@ func (w *Worker) serveSlot() {
 			return
 		case w.ctx.Err() == nil:
 			w.cfg.Logger.Error("fetch a task; trying again", "worker", w.cfg.ID, "error", err)
-			w.pause()
+			w.pause(retryPause)
 		}
 	}
 }
 
-func (w *Worker) pause() {
+func (w *Worker) pause(length time.Duration) {
 	select {
 	case <-w.ctx.Done():
-	case <-time.After(retryPause):
+	case <-time.After(length):
 	}
 }
 

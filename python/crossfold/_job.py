@@ -8,6 +8,7 @@ stopped.
 
 from __future__ import annotations
 
+import contextvars
 import secrets
 import threading
 from abc import ABC, abstractmethod
@@ -63,6 +64,8 @@ class Job(ABC):
         self.sent_bytes = 0
         self.threads = 0
         """BLAS and OpenMP threads of a unit; 0 is the workers' default."""
+        # A notebook finds the cell that printed text belongs to by the context of its writer.
+        self._context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._opened = False
         self._sent = 0
@@ -212,11 +215,11 @@ class Job(ABC):
             return
         outcome = self.ended(result)
         if result.output:
-            show(result.output)
+            self._context.run(show, result.output)
         if result.warnings:
             self._warnings.extend(result.warnings)
         if self.watcher is not None:
-            self.watcher.finished(1)
+            self._context.run(self.watcher.finished, 1)
         if outcome.error is not None or self._held:
             self._answer_in_order(index, outcome)
         else:

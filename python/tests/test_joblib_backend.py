@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
+import io
 import multiprocessing
 import subprocess
 import sys
@@ -200,6 +202,24 @@ def test_warnings_and_output_reach_the_caller(backend: Cluster, capsys: pytest.C
     assert sorted(str(w.message) for w in caught) == ["careful 0", "careful 1", "careful 2"]
     assert caught[0].filename == __file__
     assert sorted(capsys.readouterr().out.split("\n")) == ["", "printed 0", "printed 1", "printed 2"]
+
+
+def test_output_is_written_in_the_context_of_the_caller(
+    backend: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = contextvars.ContextVar("cell", default="none")
+    seen = []
+
+    class Cells(io.StringIO):
+        def write(self, text: str) -> int:
+            seen.append((cell.get(), text))
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Cells())
+    for name in ("first", "second"):
+        cell.set(name)
+        Parallel()([delayed(print)("printed", end="")])
+    assert seen == [("first", "printed"), ("second", "printed")]
 
 
 def test_a_warning_that_the_caller_made_an_error_is_raised(backend: Cluster) -> None:

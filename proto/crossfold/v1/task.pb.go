@@ -613,9 +613,12 @@ type Task struct {
 	// The `ds-…` object that X and y come from; empty for calls.
 	DatasetId string `protobuf:"bytes,6,opt,name=dataset_id,json=datasetId,proto3" json:"dataset_id,omitempty"`
 	// The split that all fits of this task share; unset for calls.
-	Split         *Split     `protobuf:"bytes,7,opt,name=split,proto3" json:"split,omitempty"`
-	Fits          []*TaskFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
-	Calls         []*Call    `protobuf:"bytes,9,rep,name=calls,proto3" json:"calls,omitempty"`
+	Split *Split     `protobuf:"bytes,7,opt,name=split,proto3" json:"split,omitempty"`
+	Fits  []*TaskFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
+	Calls []*Call    `protobuf:"bytes,9,rep,name=calls,proto3" json:"calls,omitempty"`
+	// What its results depend on: the versions that the cluster's workers have, and the job's code. A
+	// worker with other versions gives the task back; one with other code fails its fits.
+	Environment   *Environment `protobuf:"bytes,30,opt,name=environment,proto3" json:"environment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -709,6 +712,13 @@ func (x *Task) GetFits() []*TaskFit {
 func (x *Task) GetCalls() []*Call {
 	if x != nil {
 		return x.Calls
+	}
+	return nil
+}
+
+func (x *Task) GetEnvironment() *Environment {
+	if x != nil {
+		return x.Environment
 	}
 	return nil
 }
@@ -1113,8 +1123,11 @@ type WorkerInfo struct {
 	Pid   int64  `protobuf:"varint,3,opt,name=pid,proto3" json:"pid,omitempty"`
 	Slots uint32 `protobuf:"varint,4,opt,name=slots,proto3" json:"slots,omitempty"`
 	// Slots with a fit running.
-	Busy          uint32       `protobuf:"varint,5,opt,name=busy,proto3" json:"busy,omitempty"`
-	Environment   *Environment `protobuf:"bytes,6,opt,name=environment,proto3" json:"environment,omitempty"`
+	Busy        uint32       `protobuf:"varint,5,opt,name=busy,proto3" json:"busy,omitempty"`
+	Environment *Environment `protobuf:"bytes,6,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Why it gets no tasks: its environment differs from that of the workers that were there before.
+	// Empty for a worker that gets them; set by the coordinator.
+	Refused       string `protobuf:"bytes,30,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1191,13 +1204,23 @@ func (x *WorkerInfo) GetEnvironment() *Environment {
 	return nil
 }
 
+func (x *WorkerInfo) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
 // Environment is a fingerprint of what can change a result. Empty fields are not compared.
 type Environment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "3.11.7". Major and minor must be equal.
 	Python string `protobuf:"bytes,1,opt,name=python,proto3" json:"python,omitempty"`
 	// Distribution name to version, such as "scikit-learn": "1.9.1". A package on both sides must be equal.
-	Packages      map[string]string `protobuf:"bytes,2,rep,name=packages,proto3" json:"packages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Packages map[string]string `protobuf:"bytes,2,rep,name=packages,proto3" json:"packages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Modules of the user's own that a job's code needs and that travel by name: module name to the
+	// SHA-256 of its source file, in hex. A module on both sides must be equal. Jobs only.
+	Code          map[string]string `protobuf:"bytes,3,rep,name=code,proto3" json:"code,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1246,6 +1269,13 @@ func (x *Environment) GetPackages() map[string]string {
 	return nil
 }
 
+func (x *Environment) GetCode() map[string]string {
+	if x != nil {
+		return x.Code
+	}
+	return nil
+}
+
 var File_crossfold_v1_task_proto protoreflect.FileDescriptor
 
 const file_crossfold_v1_task_proto_rawDesc = "" +
@@ -1290,7 +1320,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x05extra\x18\x05 \x01(\fR\x05extra\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
-	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xad\x02\n" +
+	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xea\x02\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
@@ -1302,7 +1332,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"dataset_id\x18\x06 \x01(\tR\tdatasetId\x12)\n" +
 	"\x05split\x18\a \x01(\v2\x13.crossfold.v1.SplitR\x05split\x12)\n" +
 	"\x04fits\x18\b \x03(\v2\x15.crossfold.v1.TaskFitR\x04fits\x12(\n" +
-	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\"\x82\x01\n" +
+	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\x12;\n" +
+	"\venvironment\x18\x1e \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\x82\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -1345,7 +1376,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06worker\x18\x06 \x01(\tR\x06workerB\n" +
 	"\n" +
-	"\b_running\"\xa9\x01\n" +
+	"\b_running\"\xc3\x01\n" +
 	"\n" +
 	"WorkerInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -1353,11 +1384,16 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x03pid\x18\x03 \x01(\x03R\x03pid\x12\x14\n" +
 	"\x05slots\x18\x04 \x01(\rR\x05slots\x12\x12\n" +
 	"\x04busy\x18\x05 \x01(\rR\x04busy\x12;\n" +
-	"\venvironment\x18\x06 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\xa7\x01\n" +
+	"\venvironment\x18\x06 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12\x18\n" +
+	"\arefused\x18\x1e \x01(\tR\arefused\"\x99\x02\n" +
 	"\vEnvironment\x12\x16\n" +
 	"\x06python\x18\x01 \x01(\tR\x06python\x12C\n" +
-	"\bpackages\x18\x02 \x03(\v2'.crossfold.v1.Environment.PackagesEntryR\bpackages\x1a;\n" +
+	"\bpackages\x18\x02 \x03(\v2'.crossfold.v1.Environment.PackagesEntryR\bpackages\x127\n" +
+	"\x04code\x18\x03 \x03(\v2#.crossfold.v1.Environment.CodeEntryR\x04code\x1a;\n" +
 	"\rPackagesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tCodeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*Z\n" +
 	"\aOutcome\x12\x17\n" +
@@ -1380,7 +1416,7 @@ func file_crossfold_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_crossfold_v1_task_proto_goTypes = []any{
 	(Outcome)(0),        // 0: crossfold.v1.Outcome
 	(*Code)(nil),        // 1: crossfold.v1.Code
@@ -1399,33 +1435,36 @@ var file_crossfold_v1_task_proto_goTypes = []any{
 	nil,                 // 14: crossfold.v1.Result.TestScoresEntry
 	nil,                 // 15: crossfold.v1.Result.TrainScoresEntry
 	nil,                 // 16: crossfold.v1.Environment.PackagesEntry
-	(*Value)(nil),       // 17: crossfold.v1.Value
-	(*Split)(nil),       // 18: crossfold.v1.Split
+	nil,                 // 17: crossfold.v1.Environment.CodeEntry
+	(*Value)(nil),       // 18: crossfold.v1.Value
+	(*Split)(nil),       // 19: crossfold.v1.Split
 }
 var file_crossfold_v1_task_proto_depIdxs = []int32{
 	2,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
 	3,  // 1: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
-	17, // 2: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
+	18, // 2: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
 	4,  // 3: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	17, // 4: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	18, // 4: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
 	1,  // 5: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	18, // 6: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	19, // 6: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
 	5,  // 7: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
 	6,  // 8: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	17, // 9: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
-	0,  // 10: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	14, // 11: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	15, // 12: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	17, // 13: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
-	8,  // 14: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
-	9,  // 15: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	13, // 16: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	16, // 17: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	13, // 9: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	18, // 10: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	0,  // 11: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
+	14, // 12: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	15, // 13: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	18, // 14: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	8,  // 15: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
+	9,  // 16: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
+	13, // 17: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	16, // 18: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	17, // 19: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }
@@ -1449,7 +1488,7 @@ func file_crossfold_v1_task_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_task_proto_rawDesc), len(file_crossfold_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import pickle
@@ -9,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import cloudpickle
-
 from crossfold import _arrow
+from crossfold._pickling import ResultPickler
+from crossfold._saved_models import names_saved_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,8 +97,10 @@ class _Unpickler(pickle.Unpickler):
 
 def dumps(value: Any) -> bytes:
     """Pickle with protocol 5; by value what plain pickle can't name. Raises what cloudpickle raises."""
-    try:
-        return pickle.dumps(value, protocol=5)
-    except Exception:
-        data: bytes = cloudpickle.dumps(value, protocol=5)
-        return data
+    with contextlib.suppress(Exception):
+        data = pickle.dumps(value, protocol=5)
+        if not names_saved_model(data):
+            return data
+    file = io.BytesIO()
+    ResultPickler(file).dump(value)
+    return file.getvalue()

@@ -96,7 +96,7 @@ class Call(_message.Message):
     def __init__(self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls")
+    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "environment")
     ID_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class Task(_message.Message):
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     FITS_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     job_id: str
     session_id: str
@@ -115,7 +116,8 @@ class Task(_message.Message):
     split: _data_pb2.Split
     fits: _containers.RepeatedCompositeFieldContainer[TaskFit]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
-    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+    environment: Environment
+    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("type", "message", "traceback", "pickle")
@@ -204,24 +206,33 @@ class Fault(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., running: _Optional[int] = ..., reason: _Optional[str] = ..., worker: _Optional[str] = ...) -> None: ...
 
 class WorkerInfo(_message.Message):
-    __slots__ = ("id", "host", "pid", "slots", "busy", "environment")
+    __slots__ = ("id", "host", "pid", "slots", "busy", "environment", "refused")
     ID_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     BUSY_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     id: str
     host: str
     pid: int
     slots: int
     busy: int
     environment: Environment
-    def __init__(self, id: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., busy: _Optional[int] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ...) -> None: ...
+    refused: str
+    def __init__(self, id: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., busy: _Optional[int] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class Environment(_message.Message):
-    __slots__ = ("python", "packages")
+    __slots__ = ("python", "packages", "code")
     class PackagesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class CodeEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -230,6 +241,8 @@ class Environment(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PYTHON_FIELD_NUMBER: _ClassVar[int]
     PACKAGES_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     python: str
     packages: _containers.ScalarMap[str, str]
-    def __init__(self, python: _Optional[str] = ..., packages: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    code: _containers.ScalarMap[str, str]
+    def __init__(self, python: _Optional[str] = ..., packages: _Optional[_Mapping[str, str]] = ..., code: _Optional[_Mapping[str, str]] = ...) -> None: ...
