@@ -48,7 +48,7 @@ func main() {
 	flag.IntVar(&o.slots, "workers", 2_000, "slots that pull tasks")
 	flag.IntVar(&o.hosts, "hosts", 100, "connections that the slots share")
 	flag.StringVar(&o.dir, "dir", "", "the coordinator's folder; a temporary one by default")
-	flag.StringVar(&o.profile, "profile", "", "write CPU profiles with this prefix: -serve.pprof, -recover.pprof")
+	flag.StringVar(&o.profile, "profile", "", "write profiles with this prefix: -serve.pprof, -heap.pprof and -recover.pprof")
 	role := flag.String("role", "", "for the processes that this one starts")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -56,6 +56,9 @@ func serve(ctx context.Context, o options) error {
 		return err
 	}
 	midway := heap()
+	if err := writeHeap(o); err != nil {
+		return err
+	}
 	if err := until(ctx, fits(o.fits-folds)); err != nil {
 		return err
 	}
@@ -158,6 +161,18 @@ func processorTime() time.Duration {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // fails for other arguments only
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// writeHeap writes a profile of the memory that is in use, when one is wanted.
+func writeHeap(o options) error {
+	if o.profile == "" {
+		return nil
+	}
+	file, err := os.Create(o.profile + "-heap.pprof")
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.WriteHeapProfile(file), file.Close())
 }
 
 // startProfile writes a CPU profile from now until stop is called, when one is wanted.
