@@ -76,14 +76,15 @@ check-generated: $(TOOLS)/.stamp
 generate: $(STAMPS)/requirements $(TOOLS)/.stamp ## Regenerate the Go and Python code of proto/
 	@.ci/generate
 
-bench: setup ## Print the benchmarks as ratios; CASE=name and PEERS=a,b narrow it down
-	@$(PY) tests/bench/run.py $(if $(CASE),--case $(CASE)) $(if $(PEERS),--peers $(PEERS))
+bench: setup ## Measure beside all peers; CASE=plain PEERS=loky,ray REPEATS=3 QUICK=1 narrow it down
+	@$(PY) tests/bench/run.py $(if $(CASE),--case $(CASE)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(REPEATS),--repeats $(REPEATS)) $(if $(QUICK),--quick)
 
 wheel: setup ## Build the wheel, binary inside, into dist/
 	$(PY) -m build --wheel --no-isolation --outdir dist python
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) bin dist out python/build python/*.egg-info python/crossfold/_bin
+	rm -rf $(VENV) .venv-bench bin dist out python/build python/*.egg-info python/crossfold/_bin
 
 # Stamps: each is newer than what it was made from, so a warm `make setup` does nothing.
 

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ type job struct {
 	ran bool
 
 	// log holds every event of a whole job; changed is closed when it grows.
-	log     []*pb.Event
+	log     eventLog
 	changed chan struct{}
 }
 
@@ -208,7 +209,7 @@ func (c *Coordinator) emit(j *job, step gather.Step) {
 		}
 		return
 	}
-	j.log = append(j.log, step.Events...)
+	j.log.add(step.Events...)
 	if j.changed != nil {
 		close(j.changed)
 		j.changed = nil
@@ -274,14 +275,25 @@ func (c *Coordinator) outcome(outcome queue.Outcome) {
 		}
 		return
 	}
-	for results := outcome.Results; len(results) > 0; {
-		id, n := results[0].GetJobId(), 1
-		for n < len(results) && results[n].GetJobId() == id {
-			n++
-		}
+	for id, results := range byJob(outcome.Results) {
 		if j := c.jobs[id]; j != nil {
-			c.apply(j, j.machine.Results(results[:n]))
+			c.apply(j, j.machine.Results(results))
 		}
-		results = results[n:]
+	}
+}
+
+// byJob yields runs of results of the same job.
+func byJob(results []*pb.Result) iter.Seq2[string, []*pb.Result] {
+	return func(yield func(string, []*pb.Result) bool) {
+		for len(results) > 0 {
+			id, n := results[0].GetJobId(), 1
+			for n < len(results) && results[n].GetJobId() == id {
+				n++
+			}
+			if !yield(id, results[:n]) {
+				return
+			}
+			results = results[n:]
+		}
 	}
 }

@@ -148,13 +148,15 @@ func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
 // may have got that far.
 func (w *Worker) unfinished(ctx context.Context, task *pb.Task) (*pb.Task, error) {
 	var fits []*pb.TaskFit
-	for _, fit := range task.GetFits() {
-		has, err := w.cfg.Queue.HasResult(ctx, task.GetJobId(), fit.GetIndex())
+	if len(task.GetFits()) > 0 {
+		has, err := w.cfg.Queue.HasResults(ctx, task.GetJobId(), unitsOf(task))
 		if err != nil {
-			return nil, fmt.Errorf("workers: look up result %d: %w: %w", fit.GetIndex(), errStore, err)
+			return nil, fmt.Errorf("workers: look up the results of task %s: %w: %w", task.GetId(), errStore, err)
 		}
-		if !has {
-			fits = append(fits, fit)
+		for i, fit := range task.GetFits() {
+			if !has[i] {
+				fits = append(fits, fit)
+			}
 		}
 	}
 	// A received message is shared, so the rest goes into another one.
