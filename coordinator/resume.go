@@ -64,7 +64,9 @@ func (c *Coordinator) replay(ctx context.Context, outcomes <-chan queue.Outcome)
 					strangers[result.GetJobId()] = true
 					continue
 				}
-				j.log = append(j.log, j.machine.Results([]*pb.Result{result}).Events...)
+				events := j.machine.Results([]*pb.Result{result}).Events
+				j.remember(events)
+				j.log = append(j.log, events...)
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
