@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (c *Coordinator) Ensemble(ctx context.Context, request *EnsembleRequest) (*
 	}
 	target, err := readTarget(c.store, members[0].targets)
 	if err != nil {
-		return nil, coded(codes.FailedPrecondition, err)
+		return nil, coded(codes.InvalidArgument, err)
 	}
 	lib, recordMarks, err := c.openLibrary(ctx, request.GetJobId(), method, members)
 	if err != nil {
@@ -136,8 +137,8 @@ func (c *Coordinator) members(request *EnsembleRequest) (method string, members 
 		})
 	}
 	if len(members) == 0 {
-		return "", nil, nil, &Error{Code: codes.FailedPrecondition, Message: fmt.Sprintf(
-			"job %s has no candidate to combine: %s", j.id, strings.Join(append(marks, "it has no fits"), "; "))}
+		return "", nil, nil, invalid("job %s has no candidate to combine: %s",
+			j.id, cmp.Or(strings.Join(marks, "; "), "it has no fits"))
 	}
 	return method, members, marks, nil
 }

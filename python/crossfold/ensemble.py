@@ -37,6 +37,7 @@ from sklearn.ensemble import VotingClassifier as _VotingClassifier
 from sklearn.ensemble import VotingRegressor as _VotingRegressor
 
 from crossfold._page import ScikitLearnPage
+from crossfold._ensemble_search import EnsembleSearchCV
 from crossfold._run import label_of, on_cluster
 from crossfold._stacking import StackingOnCluster
 from crossfold.joblib import CrossfoldBackend
@@ -47,6 +48,7 @@ __all__ = [
     "BaggingClassifier",
     "BaggingRegressor",
     "BaseEnsemble",
+    "EnsembleSearchCV",
     "ExtraTreesClassifier",
     "ExtraTreesRegressor",
     "GradientBoostingClassifier",
