@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from crossfold import _combining
 from crossfold._errors import JobFailed
@@ -138,7 +138,10 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         scorer = get_scorer(self._scoring())
         request = self._request()
         method = self._method_of_predictions()
+        if is_classifier(self):
+            y = column_or_1d(y, warn=True)
         X, y, groups = indexable(X, y, groups)
+        rows = np.arange(_num_samples(X))
         splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y, groups))
         with MemberFits(type(self).__name__, X, y, scorer, [method]) as fits:
             options = {"return_estimator": True} if self.cross_fit else {}
@@ -149,8 +152,13 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
                     for train, test in splits
                 ]
             )
-            _raise_if_all_failed(returned)
             self.cv_results_ = _results(candidates, returned, len(splits))
+            if not np.isfinite(self.cv_results_["mean_test_score"]).any():
+                # Its error says more than that of a part of the rows.
+                _fit_again(fits, candidates[:1], rows)
+                raise ValueError(
+                    f"No candidate was fitted and scored on every split. {_first_error(returned)}"
+                )
             answer, combined = fits.combine(request)
             members = {c: w for c, w in zip(answer.candidates, answer.weights, strict=True) if w > 0}
             if self.cross_fit:
@@ -159,7 +167,6 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
                     [value["estimator"] for value in returned[c * k : (c + 1) * k]] for c in members
                 ]
             else:
-                rows = np.arange(_num_samples(X))
                 self.members_ = _fit_again(fits, [candidates[c] for c in members], rows)
         self.scorer_ = scorer
         self.member_indices_ = list(members)
@@ -286,6 +293,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = deepcopy(inner.classifier_tags)
         tags.regressor_tags = deepcopy(inner.regressor_tags)
+        tags.target_tags = deepcopy(inner.target_tags)
         tags.target_tags.required = True
         tags.input_tags = deepcopy(inner.input_tags)
         return tags
@@ -323,10 +331,9 @@ def _fit_again(fits: MemberFits, members: list[Candidate], rows: NDArray[np.int6
     return [value["estimator"] for value in returned]
 
 
-def _raise_if_all_failed(returned: list[dict[str, Any]]) -> None:
+def _first_error(returned: list[dict[str, Any]]) -> str:
     errors = [value["fit_error"] for value in returned if value.get("fit_error")]
-    if len(errors) == len(returned):
-        raise ValueError(f"All the {len(errors)} fits failed. The first one:\n{errors[0]}")
+    return f"The first error:\n{errors[0]}" if errors else "Every score is NaN: see the warnings."
 
 
 def _results(candidates: list[Candidate], returned: list[dict[str, Any]], splits: int) -> dict[str, Any]:
