@@ -36,8 +36,8 @@ from sklearn.ensemble import StackingRegressor as _StackingRegressor
 from sklearn.ensemble import VotingClassifier as _VotingClassifier
 from sklearn.ensemble import VotingRegressor as _VotingRegressor
 
-from crossfold._page import ScikitLearnPage
 from crossfold._ensemble_search import EnsembleSearchCV
+from crossfold._page import ScikitLearnPage
 from crossfold._run import label_of, on_cluster
 from crossfold._stacking import StackingOnCluster
 from crossfold.joblib import CrossfoldBackend
