@@ -69,7 +69,7 @@ func (r *Rules) call(ctx context.Context, function string, args ...any) (json.Ra
 	if !r.Has(function) {
 		return nil, fmt.Errorf("%w: %s has no %s: define it", ErrAnswer, r.name, function)
 	}
-	text, err := json.Marshal(args)
+	text, err := json.Marshal(append([]any{}, args...))
 	if err != nil {
 		return nil, fmt.Errorf("rules: encode the arguments of %s: %w", function, err)
 	}
