@@ -20,8 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from crossfold import _combining
-from crossfold._errors import JobFailed
-from crossfold._member_fits import MemberFit, MemberFits
+from crossfold._member_fits import MemberFit, MemberFits, fitted_members
 from crossfold._predictions import Predictions
 from crossfold.v1 import job_pb2 as pb
 
@@ -321,14 +320,7 @@ def _configured(candidate: Candidate) -> Any:
 
 
 def _fit_again(fits: MemberFits, members: list[Candidate], rows: NDArray[np.int64]) -> list[Any]:
-    """Fit members on all rows; there is nothing to score them on."""
-    returned = fits.run(
-        [MemberFit(estimator, params, rows, rows[:0], {"final": True}) for estimator, params in members]
-    )
-    for value in returned:
-        if "estimator" not in value:
-            raise JobFailed(f"A member could not be fitted on all rows: {value['fit_error']}")
-    return [value["estimator"] for value in returned]
+    return fitted_members(fits, [MemberFit.final(estimator, params, rows) for estimator, params in members])
 
 
 def _first_error(returned: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.parallel import _FuncWrapper
 
 from crossfold import _client, _predictions
-from crossfold._errors import CrossfoldError
+from crossfold._errors import CrossfoldError, JobFailed
 from crossfold._fits import FitJob
 from crossfold._lift import Fit
 from crossfold._member import fit_member
@@ -35,6 +35,11 @@ class MemberFit:
     test: NDArray[np.int64]
     options: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def final(cls, estimator: Any, parameters: dict[str, Any], rows: NDArray[np.int64]) -> MemberFit:
+        """A fit on these rows that returns the fitted estimator; there is nothing to score it on."""
+        return cls(estimator, parameters, rows, rows[:0], {"final": True})
+
 
 class _MemberJob(FitJob):
     predictions: Sequence[str] = ()
@@ -53,7 +58,7 @@ class MemberFits:
                 f"{name} can't be fitted inside of a fit, where there is no cluster to ask. "
                 "Evaluate it with n_jobs=1: then its own fits use every slot."
             )
-        self._name = name
+        self.name = name
         self._X, self._y = X, y
         self._scorer = scorer
         self._predictions = predictions
@@ -81,7 +86,7 @@ class MemberFits:
         for position, fit in enumerate(fits):
             lifted = self._lift(fit)
             if self._job is None:
-                self._job = _MemberJob(self._client.session(), self._name, 0, None, lifted)
+                self._job = _MemberJob(self._client.session(), self.name, 0, None, lifted)
                 self._job.predictions = self._predictions
             self._job.submit(lifted, collected.slot(position))
         values = collected.get()
@@ -108,6 +113,21 @@ class MemberFits:
         answer = self._client.ensemble(request)
         found = self._client.objects.read(data_pb2.Value(blob_id=answer.predictions_id))
         return answer, _predictions.read(found)
+
+
+def fitted_members(fits: MemberFits, members: Sequence[MemberFit]) -> list[Any]:
+    """Run final fits; the fitted estimators.
+
+    Raises
+    ------
+    JobFailed
+        A fit killed its process. Any other error of a fit is raised as it was.
+    """
+    returned = fits.run(members)
+    for value in returned:
+        if "estimator" not in value:
+            raise JobFailed(f"A member of {fits.name} could not be fitted: {value['fit_error']}")
+    return [value["estimator"] for value in returned]
 
 
 class _Collected:

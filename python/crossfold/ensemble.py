@@ -38,6 +38,7 @@ from sklearn.ensemble import VotingRegressor as _VotingRegressor
 
 from crossfold._ensemble_search import EnsembleSearchCV
 from crossfold._page import ScikitLearnPage
+from crossfold._partitioned import PartitionedEnsemble
 from crossfold._run import label_of, on_cluster
 from crossfold._stacking import StackingOnCluster
 from crossfold.joblib import CrossfoldBackend
@@ -56,6 +57,7 @@ __all__ = [
     "HistGradientBoostingClassifier",
     "HistGradientBoostingRegressor",
     "IsolationForest",
+    "PartitionedEnsemble",
     "RandomForestClassifier",
     "RandomForestRegressor",
     "RandomTreesEmbedding",
