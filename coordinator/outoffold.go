@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/crossfold/crossfold/coordinator/ensemble"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
@@ -93,7 +94,7 @@ func (f *foldsOf) parts(method string) (ids []string, reason string) {
 			return nil, fmt.Sprintf("split %d gave no %s: %s", split, method, part.GetError())
 		default:
 			return nil, fmt.Sprintf("its fit on split %d failed: %s: %s", split,
-				result.GetFailure().GetType(), result.GetFailure().GetMessage())
+				strings.TrimPrefix(result.GetFailure().GetType(), "builtins."), result.GetFailure().GetMessage())
 		}
 	}
 	return ids, ""

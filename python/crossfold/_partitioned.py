@@ -19,7 +19,6 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 from crossfold import _combining
 from crossfold._member_fits import MemberFit, MemberFits, fitted_members
 
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

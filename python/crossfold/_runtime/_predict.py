@@ -114,6 +114,9 @@ class _Scribe:
         rows, columns = values.shape
         if rows != len(self._test):
             raise ValueError(f"{method} gave {rows} rows for {len(self._test)} test rows")
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(f"row {self._test[row]}, column {column} is {values[row, column]}")
         return Predictions(
             method=method, object_id=_predictions.write(self._store_dir, table), rows=rows, columns=columns
         )
