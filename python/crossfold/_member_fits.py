@@ -20,6 +20,7 @@ from crossfold._fits import FitJob
 from crossfold._lift import Fit
 from crossfold._member import fit_member
 from crossfold._outcome import Outcome
+from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 from crossfold.v1 import data_pb2
 from crossfold.v1 import job_pb2 as pb
@@ -86,7 +87,7 @@ class MemberFits:
         for position, fit in enumerate(fits):
             lifted = self._lift(fit)
             if self._job is None:
-                self._job = _MemberJob(self._client.session(), self.name, 0, None, lifted)
+                self._job = _MemberJob(self._client.session(), self.name, 0, None, Datasets(), lifted)
                 self._job.predictions = self._predictions
             self._job.submit(lifted, collected.slot(position))
         values = collected.get()
