@@ -40,6 +40,9 @@ type job struct {
 	// ran says that the job had a worker before, if in an earlier coordinator.
 	ran bool
 
+	// predicted is nil unless the job's fits return predictions.
+	predicted *outOfFold
+
 	// log holds every event of a whole job; changed is closed when it grows.
 	log     eventLog
 	changed chan struct{}
@@ -51,10 +54,15 @@ func newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
 		FailFast:     recipe.GetErrorScore() == "raise",
 		FailTogether: recipe != nil && session == nil,
+		FoldByFold:   spec.GetPruning() != nil, Metric: pruneMetric(spec.GetPruning()),
 	})
-	return &job{
+	j := &job{
 		id: id, spec: spec, session: session, machine: machine, submitted: time.Now().Unix(), since: time.Now(),
-	}, step
+	}
+	if len(spec.GetPredictions()) > 0 {
+		j.predicted = newOutOfFold()
+	}
+	return j, step
 }
 
 // whole says that the job lives on without its client.
@@ -90,6 +98,9 @@ func (j *job) add(more *pb.Append) gather.Step {
 			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) + len(fit.GetExtra()),
 		})
 		j.fits = append(j.fits, fit)
+		if j.predicted != nil {
+			j.predicted.expect(fit.GetCandidate())
+		}
 	}
 	for _, call := range more.GetCalls() {
 		units = append(units, plan.Unit{
@@ -97,7 +108,14 @@ func (j *job) add(more *pb.Append) gather.Step {
 		})
 		j.calls = append(j.calls, call)
 	}
-	return j.machine.Append(units)
+	if j.spec.GetPruning() == nil {
+		return j.machine.Append(units)
+	}
+	candidates := make([]uint32, len(units))
+	for i := range units {
+		candidates[i] = j.fits[units[i].Index].GetCandidate()
+	}
+	return j.machine.AppendGrid(units, candidates)
 }
 
 // wholeGrid is every candidate on every split, candidate by candidate.
@@ -116,6 +134,7 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 	task := &pb.Task{
 		Id: a.TaskID, JobId: j.id, SessionId: j.sessionID(), Attempt: a.Attempt,
 		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(), Environment: j.environment,
+		Predictions: j.spec.GetPredictions(),
 	}
 	if j.hasCalls() {
 		task.Calls = make([]*pb.Call, len(a.Units))
@@ -152,6 +171,9 @@ func (c *Coordinator) apply(j *job, step gather.Step) {
 		}
 		c.courier.send(j.id, c.publishErrand(tasks))
 	}
+	if step.Decide != nil {
+		c.decide(j, step.Decide)
+	}
 	if step.Finished {
 		c.finish(j)
 	}
@@ -185,13 +207,14 @@ func (c *Coordinator) publishErrand(tasks []*pb.Task) func(context.Context) erro
 // emit counts what happened and tells those who listen.
 func (c *Coordinator) emit(j *job, step gather.Step) {
 	c.counts.tasks += uint64(step.TasksDone)
+	j.remember(step.Events)
 	for _, event := range step.Events {
 		switch kind := event.GetKind().(type) {
 		case *pb.Event_Result:
 			if j.hasCalls() {
 				c.counts.calls++
 				j.calls[kind.Result.GetIndex()] = nil // its pickle is not needed again
-			} else {
+			} else if kind.Result.GetOutcome() != pb.Outcome_OUTCOME_PRUNED {
 				c.counts.fits++
 			}
 		case *pb.Event_Fault:

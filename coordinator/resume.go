@@ -60,7 +60,9 @@ func (c *Coordinator) replay(ctx context.Context, outcomes <-chan queue.Outcome)
 			}
 			for id, results := range byJob(outcome.Results) {
 				if j := c.jobs[id]; j != nil {
-					j.log.add(j.machine.Results(results).Events...)
+					events := j.machine.Results(results).Events
+					j.remember(events)
+					j.log.add(events...)
 				} else {
 					strangers[id] = true
 				}

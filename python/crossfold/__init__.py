@@ -22,6 +22,7 @@ from crossfold._errors import (
     JobFailed,
     PicklingError,
     PoisonFitError,
+    PolicyError,
     RemoteError,
     WorkerLost,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "JobFailed",
     "PicklingError",
     "PoisonFitError",
+    "PolicyError",
     "RemoteError",
     "WorkerLost",
     "__version__",

@@ -12,6 +12,7 @@ from crossfold._job import Job, Watcher
 from crossfold._lift import Fit, failed_score
 from crossfold._outcome import Outcome
 from crossfold._pickling import dumps, explain
+from crossfold._pruning import pruned_score
 from crossfold._session import Session
 from crossfold._sharing import Datasets
 from crossfold.v1 import job_pb2 as pb
@@ -58,6 +59,8 @@ class FitJob(Job):
             raise
         except Exception as error:
             raise explain({"X": first.X, "y": first.y}, "The data", error) from error
+        if self.watcher is not None and self.watcher.pruning is not None:
+            spec.pruning.CopyFrom(self.watcher.pruning)
 
     def encode(self, payload: Fit, append: pb.Append) -> None:
         candidate = self._candidate(payload, append)
@@ -102,6 +105,9 @@ class FitJob(Job):
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
         self._record(result.index, result.worker, result.attempt, seconds, error)
         shared = self._first.shared
+        if result.outcome == task_pb2.OUTCOME_PRUNED:
+            _, split = self._fits[result.index]
+            return Outcome(value=pruned_score(shared, self._first.candidate, self._split_rows[split]))
         if result.outcome == task_pb2.OUTCOME_POISON and self._first.may_fail:
             # One setting that kills its process must not end the search: it is a fit that failed.
             _, split = self._fits[result.index]

@@ -34,6 +34,9 @@ _STOP_SECONDS = 1.5
 class Watcher(Protocol):
     """Follows what a Parallel call does on the cluster. Methods are called from any thread."""
 
+    pruning: pb.Pruning | None
+    """How its fits are pruned; None: not at all."""
+
     def configured(self) -> None:
         """A Parallel object has taken the backend; called in its thread."""
 

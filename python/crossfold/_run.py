@@ -9,6 +9,7 @@ from typing import Any
 import joblib
 
 from crossfold._collector import Hold
+from crossfold._deciding import take_pruning
 from crossfold._progress import Progress
 from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
@@ -29,6 +30,7 @@ class Run:
     """
 
     def __init__(self, label: str, backend: type[CrossfoldBackend], calls: int) -> None:
+        self.pruning = take_pruning()
         self.attempts: list[dict[str, Any]] = []
         self._label = label
         self._backend = backend

@@ -36,7 +36,9 @@ from sklearn.ensemble import StackingRegressor as _StackingRegressor
 from sklearn.ensemble import VotingClassifier as _VotingClassifier
 from sklearn.ensemble import VotingRegressor as _VotingRegressor
 
+from crossfold._ensemble_search import EnsembleSearchCV
 from crossfold._page import ScikitLearnPage
+from crossfold._partitioned import PartitionedEnsemble
 from crossfold._run import label_of, on_cluster
 from crossfold._stacking import StackingOnCluster
 from crossfold.joblib import CrossfoldBackend
@@ -47,6 +49,7 @@ __all__ = [
     "BaggingClassifier",
     "BaggingRegressor",
     "BaseEnsemble",
+    "EnsembleSearchCV",
     "ExtraTreesClassifier",
     "ExtraTreesRegressor",
     "GradientBoostingClassifier",
@@ -54,6 +57,7 @@ __all__ = [
     "HistGradientBoostingClassifier",
     "HistGradientBoostingRegressor",
     "IsolationForest",
+    "PartitionedEnsemble",
     "RandomForestClassifier",
     "RandomForestRegressor",
     "RandomTreesEmbedding",

@@ -151,6 +151,10 @@ class CrossfoldBackend(ParallelBackendBase):
         """Issue the workers' warnings in the thread that takes the results."""
         if self._watcher is not None:
             self._watcher.dispatched()
+        if self._watcher is not None and self._watcher.pruning is not None:
+            # Everything was submitted: the coordinator may compare the candidates.
+            for job in self._jobs():
+                job.close()
         yield
         for job in self._jobs():
             job.flush_warnings()

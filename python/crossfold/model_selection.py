@@ -60,6 +60,7 @@ from sklearn.model_selection._search_successive_halving import HalvingRandomSear
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from crossfold import _report
+from crossfold._deciding import takes_rules
 from crossfold._page import ScikitLearnPage
 from crossfold._run import label_of, on_cluster
 
@@ -105,6 +106,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@takes_rules
 class GridSearchCV(ScikitLearnPage, _GridSearchCV):
     __doc__ = _GridSearchCV.__doc__
 
@@ -116,6 +118,7 @@ class GridSearchCV(ScikitLearnPage, _GridSearchCV):
         return self
 
 
+@takes_rules
 class RandomizedSearchCV(ScikitLearnPage, _RandomizedSearchCV):
     __doc__ = _RandomizedSearchCV.__doc__
 

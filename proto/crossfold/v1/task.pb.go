@@ -34,6 +34,9 @@ const (
 	Outcome_OUTCOME_RAISED Outcome = 2
 	// Its process died on every attempt; it was set aside.
 	Outcome_OUTCOME_POISON Outcome = 3
+	// It was not run: after an earlier fold the job's pruning ended its candidate. The reason is in
+	// Result.failure.
+	Outcome_OUTCOME_PRUNED Outcome = 5
 )
 
 // Enum value maps for Outcome.
@@ -43,12 +46,14 @@ var (
 		1: "OUTCOME_OK",
 		2: "OUTCOME_RAISED",
 		3: "OUTCOME_POISON",
+		5: "OUTCOME_PRUNED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
 		"OUTCOME_OK":          1,
 		"OUTCOME_RAISED":      2,
 		"OUTCOME_POISON":      3,
+		"OUTCOME_PRUNED":      5,
 	}
 )
 
@@ -618,7 +623,9 @@ type Task struct {
 	Calls []*Call    `protobuf:"bytes,9,rep,name=calls,proto3" json:"calls,omitempty"`
 	// What its results depend on: the versions that the cluster's workers have, and the job's code. A
 	// worker with other versions gives the task back; one with other code fails its fits.
-	Environment   *Environment `protobuf:"bytes,30,opt,name=environment,proto3" json:"environment,omitempty"`
+	Environment *Environment `protobuf:"bytes,30,opt,name=environment,proto3" json:"environment,omitempty"`
+	// JobSpec.predictions.
+	Predictions   []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -719,6 +726,13 @@ func (x *Task) GetCalls() []*Call {
 func (x *Task) GetEnvironment() *Environment {
 	if x != nil {
 		return x.Environment
+	}
+	return nil
+}
+
+func (x *Task) GetPredictions() []string {
+	if x != nil {
+		return x.Predictions
 	}
 	return nil
 }
@@ -893,7 +907,10 @@ type Result struct {
 	// The worker that ran it.
 	Worker string `protobuf:"bytes,13,opt,name=worker,proto3" json:"worker,omitempty"`
 	// How often it was handed out before this result, from 0.
-	Attempt       uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Attempt uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// What the fitted estimator predicted for the test rows, one entry for each method asked for, and
+	// one named "target" with the truth for the same rows.
+	Predictions   []*Predictions `protobuf:"bytes,17,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1026,6 +1043,94 @@ func (x *Result) GetAttempt() uint32 {
 	return 0
 }
 
+func (x *Result) GetPredictions() []*Predictions {
+	if x != nil {
+		return x.Predictions
+	}
+	return nil
+}
+
+// Predictions names the dataset with one method's predictions for a fit's test rows, as
+// arrowipc/predictions describes it.
+type Predictions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "predict", "predict_proba", "decision_function" or "target".
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// The `ds-…` object; empty when there is an error.
+	ObjectId string `protobuf:"bytes,2,opt,name=object_id,json=objectId,proto3" json:"object_id,omitempty"`
+	Rows     int64  `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	Columns  int64  `protobuf:"varint,4,opt,name=columns,proto3" json:"columns,omitempty"`
+	// Why there are none.
+	Error         string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Predictions) Reset() {
+	*x = Predictions{}
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Predictions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Predictions) ProtoMessage() {}
+
+func (x *Predictions) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Predictions.ProtoReflect.Descriptor instead.
+func (*Predictions) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Predictions) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Predictions) GetObjectId() string {
+	if x != nil {
+		return x.ObjectId
+	}
+	return ""
+}
+
+func (x *Predictions) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Predictions) GetColumns() int64 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+func (x *Predictions) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // Fault says that an attempt at a task ended without its results: the process died or was killed.
 type Fault struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1043,7 +1148,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1160,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1173,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Fault) GetTaskId() string {
@@ -1134,7 +1239,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1251,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1264,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WorkerInfo) GetId() string {
@@ -1227,7 +1332,7 @@ type Environment struct {
 
 func (x *Environment) Reset() {
 	*x = Environment{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1344,7 @@ func (x *Environment) String() string {
 func (*Environment) ProtoMessage() {}
 
 func (x *Environment) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1357,7 @@ func (x *Environment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Environment.ProtoReflect.Descriptor instead.
 func (*Environment) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Environment) GetPython() string {
@@ -1320,7 +1425,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x05extra\x18\x05 \x01(\fR\x05extra\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
-	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xea\x02\n" +
+	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\x8c\x03\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
@@ -1333,7 +1438,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x05split\x18\a \x01(\v2\x13.crossfold.v1.SplitR\x05split\x12)\n" +
 	"\x04fits\x18\b \x03(\v2\x15.crossfold.v1.TaskFitR\x04fits\x12(\n" +
 	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\x12;\n" +
-	"\venvironment\x18\x1e \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\x82\x01\n" +
+	"\venvironment\x18\x1e \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12 \n" +
+	"\vpredictions\x18\v \x03(\tR\vpredictions\"\x82\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -1343,7 +1449,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\bcategory\x18\x01 \x01(\fR\bcategory\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
 	"\bfilename\x18\x03 \x01(\tR\bfilename\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\rR\x04line\"\xb8\x05\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\xf5\x05\n" +
 	"\x06Result\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12/\n" +
@@ -1361,13 +1467,20 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06output\x18\v \x01(\tR\x06output\x121\n" +
 	"\bwarnings\x18\f \x03(\v2\x15.crossfold.v1.WarningR\bwarnings\x12\x16\n" +
 	"\x06worker\x18\r \x01(\tR\x06worker\x12\x18\n" +
-	"\aattempt\x18\x0e \x01(\rR\aattempt\x1a=\n" +
+	"\aattempt\x18\x0e \x01(\rR\aattempt\x12;\n" +
+	"\vpredictions\x18\x11 \x03(\v2\x19.crossfold.v1.PredictionsR\vpredictions\x1a=\n" +
 	"\x0fTestScoresEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a>\n" +
 	"\x10TrainScoresEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xac\x01\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\x86\x01\n" +
+	"\vPredictions\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x1b\n" +
+	"\tobject_id\x18\x02 \x01(\tR\bobjectId\x12\x12\n" +
+	"\x04rows\x18\x03 \x01(\x03R\x04rows\x12\x18\n" +
+	"\acolumns\x18\x04 \x01(\x03R\acolumns\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xac\x01\n" +
 	"\x05Fault\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\tR\x06taskId\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x18\n" +
@@ -1395,13 +1508,14 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tCodeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*Z\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*n\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"OUTCOME_OK\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_RAISED\x10\x02\x12\x12\n" +
-	"\x0eOUTCOME_POISON\x10\x03B?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
+	"\x0eOUTCOME_POISON\x10\x03\x12\x12\n" +
+	"\x0eOUTCOME_PRUNED\x10\x05B?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
 
 var (
 	file_crossfold_v1_task_proto_rawDescOnce sync.Once
@@ -1416,7 +1530,7 @@ func file_crossfold_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_crossfold_v1_task_proto_goTypes = []any{
 	(Outcome)(0),        // 0: crossfold.v1.Outcome
 	(*Code)(nil),        // 1: crossfold.v1.Code
@@ -1429,42 +1543,44 @@ var file_crossfold_v1_task_proto_goTypes = []any{
 	(*Failure)(nil),     // 8: crossfold.v1.Failure
 	(*Warning)(nil),     // 9: crossfold.v1.Warning
 	(*Result)(nil),      // 10: crossfold.v1.Result
-	(*Fault)(nil),       // 11: crossfold.v1.Fault
-	(*WorkerInfo)(nil),  // 12: crossfold.v1.WorkerInfo
-	(*Environment)(nil), // 13: crossfold.v1.Environment
-	nil,                 // 14: crossfold.v1.Result.TestScoresEntry
-	nil,                 // 15: crossfold.v1.Result.TrainScoresEntry
-	nil,                 // 16: crossfold.v1.Environment.PackagesEntry
-	nil,                 // 17: crossfold.v1.Environment.CodeEntry
-	(*Value)(nil),       // 18: crossfold.v1.Value
-	(*Split)(nil),       // 19: crossfold.v1.Split
+	(*Predictions)(nil), // 11: crossfold.v1.Predictions
+	(*Fault)(nil),       // 12: crossfold.v1.Fault
+	(*WorkerInfo)(nil),  // 13: crossfold.v1.WorkerInfo
+	(*Environment)(nil), // 14: crossfold.v1.Environment
+	nil,                 // 15: crossfold.v1.Result.TestScoresEntry
+	nil,                 // 16: crossfold.v1.Result.TrainScoresEntry
+	nil,                 // 17: crossfold.v1.Environment.PackagesEntry
+	nil,                 // 18: crossfold.v1.Environment.CodeEntry
+	(*Value)(nil),       // 19: crossfold.v1.Value
+	(*Split)(nil),       // 20: crossfold.v1.Split
 }
 var file_crossfold_v1_task_proto_depIdxs = []int32{
 	2,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
 	3,  // 1: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
-	18, // 2: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
+	19, // 2: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
 	4,  // 3: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	18, // 4: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	19, // 4: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
 	1,  // 5: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	19, // 6: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	20, // 6: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
 	5,  // 7: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
 	6,  // 8: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	13, // 9: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
-	18, // 10: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	14, // 9: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	19, // 10: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
 	0,  // 11: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	14, // 12: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	15, // 13: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	18, // 14: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	15, // 12: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	16, // 13: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	19, // 14: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
 	8,  // 15: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
 	9,  // 16: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	13, // 17: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	16, // 18: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	17, // 19: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	11, // 17: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
+	14, // 18: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	17, // 19: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	18, // 20: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }
@@ -1481,14 +1597,14 @@ func file_crossfold_v1_task_proto_init() {
 		(*Candidate_Pickle)(nil),
 		(*Candidate_ParamsJson)(nil),
 	}
-	file_crossfold_v1_task_proto_msgTypes[10].OneofWrappers = []any{}
+	file_crossfold_v1_task_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_task_proto_rawDesc), len(file_crossfold_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -15,6 +15,7 @@ from typing import Any
 from crossfold import _arrow
 from crossfold._runtime import _failures, _objects
 from crossfold._runtime._capture import Capture
+from crossfold._runtime._predict import Predictor
 from crossfold._runtime._sklearn import RecipeRunner
 from crossfold._runtime._threads import Threads
 from crossfold.v1.bridge_pb2 import Run
@@ -37,6 +38,7 @@ class Runner:
         self._capture = capture
         self._objects = _objects.Objects()
         self._recipes = RecipeRunner()
+        self._predictor = Predictor()
         self._place = _Place()
         self._threads = Threads()
 
@@ -89,14 +91,32 @@ class Runner:
         X, y = self._objects.dataset(store_dir, task.dataset_id)
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
-        returned = code["function"](estimator, X, y, train=train, test=test, **arguments)
+        returned = code["function"](estimator, X, y, train=train, test=test, **_predicting(task, arguments))
+        if task.predictions and isinstance(returned, dict) and "test_scores" in returned:
+            fitted = returned["estimator"]
+            if not arguments.get("return_estimator"):
+                del returned["estimator"]
+            self._predict(task, store_dir, result, returned, (fitted, X, y, train, test))
         if isinstance(returned, Mapping) and "test_scores" in returned:
             _set_scores(result, returned)
         _set_value(result, returned, store_dir)
 
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
-        _set_scores(result, self._recipes.fit(task, fit, store_dir, train, test))
+        returned = self._recipes.fit(task, fit, store_dir, train, test)
+        _set_scores(result, returned)
+        if task.predictions:
+            X, y = self._recipes.data
+            self._predict(task, store_dir, result, returned, (returned["estimator"], X, y, train, test))
+
+    def _predict(
+        self, task: Task, store_dir: str, result: Result, returned: Mapping[str, Any], fitted: tuple[Any, ...]
+    ) -> None:
+        """Keep what the fit's own estimator predicts; a fit that failed has none."""
+        if not returned.get("fit_error"):
+            result.predictions.extend(
+                self._predictor.write(store_dir, task.dataset_id, task.predictions, *fitted)
+            )
 
 
 class _Place:
@@ -117,6 +137,11 @@ class _Place:
         if code.working_dir:
             with contextlib.suppress(OSError):  # another host may lack it
                 os.chdir(code.working_dir)
+
+
+def _predicting(task: Task, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a fit whose estimator is needed once more."""
+    return {**arguments, "return_estimator": True} if task.predictions else arguments
 
 
 def _set_value(result: Result, value: Any, store_dir: str) -> None:

@@ -14,10 +14,12 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_OK: _ClassVar[Outcome]
     OUTCOME_RAISED: _ClassVar[Outcome]
     OUTCOME_POISON: _ClassVar[Outcome]
+    OUTCOME_PRUNED: _ClassVar[Outcome]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_RAISED: Outcome
 OUTCOME_POISON: Outcome
+OUTCOME_PRUNED: Outcome
 
 class Code(_message.Message):
     __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "threads", "multiprocessing_key")
@@ -96,7 +98,7 @@ class Call(_message.Message):
     def __init__(self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "environment")
+    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "environment", "predictions")
     ID_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +109,7 @@ class Task(_message.Message):
     FITS_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     job_id: str
     session_id: str
@@ -117,7 +120,8 @@ class Task(_message.Message):
     fits: _containers.RepeatedCompositeFieldContainer[TaskFit]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     environment: Environment
-    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ...) -> None: ...
+    predictions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("type", "message", "traceback", "pickle")
@@ -144,7 +148,7 @@ class Warning(_message.Message):
     def __init__(self, category: _Optional[bytes] = ..., message: _Optional[str] = ..., filename: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt")
+    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "predictions")
     class TestScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +177,7 @@ class Result(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     index: int
     outcome: Outcome
@@ -187,7 +192,22 @@ class Result(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[Warning]
     worker: str
     attempt: int
-    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
+    predictions: _containers.RepeatedCompositeFieldContainer[Predictions]
+    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
+
+class Predictions(_message.Message):
+    __slots__ = ("method", "object_id", "rows", "columns", "error")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    object_id: str
+    rows: int
+    columns: int
+    error: str
+    def __init__(self, method: _Optional[str] = ..., object_id: _Optional[str] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("task_id", "job_id", "attempt", "running", "reason", "worker")
