@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Iterable
 
 from crossfold import _preload
 from crossfold._errors import CrossfoldError, PicklingError
@@ -95,12 +96,12 @@ class FitJob(Job):
 
     def faulted(self, fault: task_pb2.Fault) -> None:
         if fault.HasField("running"):
-            self._record(fault.running, fault.worker, fault.attempt, None, fault.reason)
+            self._record(fault.running, fault.worker, fault.attempt, None, fault.reason, [])
 
     def ended(self, result: task_pb2.Result) -> Outcome:
         seconds = result.slot_seconds or result.fit_seconds + result.score_seconds
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
-        self._record(result.index, result.worker, result.attempt, seconds, error)
+        self._record(result.index, result.worker, result.attempt, seconds, error, result.ways)
         shared = self._first.shared
         if result.outcome == task_pb2.OUTCOME_POISON and self._first.may_fail:
             # One setting that kills its process must not end the search: it is a fit that failed.
@@ -110,7 +111,13 @@ class FitJob(Job):
         return super().ended(result)
 
     def _record(
-        self, index: int, worker: str, attempt: int, seconds: float | None, error: str | None
+        self,
+        index: int,
+        worker: str,
+        attempt: int,
+        seconds: float | None,
+        error: str | None,
+        ways: Iterable[str],
     ) -> None:
         if self.watcher is None or index >= len(self._fits):
             return
@@ -124,5 +131,6 @@ class FitJob(Job):
                 "attempt": attempt,
                 "seconds": seconds,
                 "error": error,
+                "ways": "; ".join(ways),
             }
         )

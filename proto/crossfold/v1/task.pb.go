@@ -893,7 +893,10 @@ type Result struct {
 	// The worker that ran it.
 	Worker string `protobuf:"bytes,13,opt,name=worker,proto3" json:"worker,omitempty"`
 	// How often it was handed out before this result, from 0.
-	Attempt       uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Attempt uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// How it was run where there was a choice, in words for the report, such as
+	// "keras: whole epochs in the graph".
+	Ways          []string `protobuf:"bytes,16,rep,name=ways,proto3" json:"ways,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1024,6 +1027,13 @@ func (x *Result) GetAttempt() uint32 {
 		return x.Attempt
 	}
 	return 0
+}
+
+func (x *Result) GetWays() []string {
+	if x != nil {
+		return x.Ways
+	}
+	return nil
 }
 
 // Fault says that an attempt at a task ended without its results: the process died or was killed.
@@ -1343,7 +1353,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\bcategory\x18\x01 \x01(\fR\bcategory\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
 	"\bfilename\x18\x03 \x01(\tR\bfilename\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\rR\x04line\"\xb8\x05\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\xcc\x05\n" +
 	"\x06Result\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12/\n" +
@@ -1361,7 +1371,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06output\x18\v \x01(\tR\x06output\x121\n" +
 	"\bwarnings\x18\f \x03(\v2\x15.crossfold.v1.WarningR\bwarnings\x12\x16\n" +
 	"\x06worker\x18\r \x01(\tR\x06worker\x12\x18\n" +
-	"\aattempt\x18\x0e \x01(\rR\aattempt\x1a=\n" +
+	"\aattempt\x18\x0e \x01(\rR\aattempt\x12\x12\n" +
+	"\x04ways\x18\x10 \x03(\tR\x04ways\x1a=\n" +
 	"\x0fTestScoresEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a>\n" +
