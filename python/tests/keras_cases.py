@@ -224,20 +224,10 @@ def masked_words() -> Any:
 
 
 @case(CASES)
-def branches() -> Any:
+def functional() -> Any:
     inputs = keras.Input((5,))
-    left, right = layers.Dense(4, "tanh")(inputs), layers.Dense(4)(inputs)
-    shared = layers.Dense(4)
-    merged = [
-        layers.Add()([left, right]),
-        layers.Subtract()([shared(left), shared(right)]),
-        layers.Multiply()([left, right]),
-        layers.Maximum()([left, right]),
-        layers.Minimum()([left, right]),
-        layers.Average()([left, right]),
-    ]
-    outputs = layers.Dense(3, "softmax")(layers.Concatenate()(merged))
-    return fitted(keras.Model(inputs, outputs), rows(35, 5), onehot(35))
+    inside = layers.Dense(4, "tanh", name="inside")(inputs)
+    return fitted(keras.Model(inputs, layers.Dense(3, "softmax")(inside)), rows(35, 5), onehot(35))
 
 
 @case(CASES)
@@ -248,7 +238,8 @@ def penalties_and_constraints() -> Any:
         activity_regularizer=regularizers.L2(1e-3),
         kernel_constraint=keras.constraints.MaxNorm(1.0),
     )
-    return fitted(dense(layer), rows(35, 5), onehot(35), optimizers.Adam(clipnorm=0.1))
+    more = layers.Dense(5, kernel_regularizer="l2", bias_regularizer="l1")
+    return fitted(dense(layer, more), rows(35, 5), onehot(35), optimizers.Adam(clipnorm=0.1))
 
 
 @case(CASES)
@@ -400,6 +391,17 @@ def two_outputs() -> Any:
     return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
 
 
+def branches() -> Any:
+    inputs = keras.Input((5,))
+    merged = layers.Concatenate()([layers.Dense(3)(inputs), inputs])
+    return keras.Model(inputs, layers.Dense(3, "softmax")(merged))
+
+
+def shared() -> Any:
+    inputs, layer = keras.Input((5,)), layers.Dense(5)
+    return keras.Model(inputs, layers.Dense(3, "softmax")(layer(layer(inputs))))
+
+
 def with_operation() -> Any:
     inputs = keras.Input((5,))
     return keras.Model(inputs, layers.Dense(3, "softmax")(inputs + 1.0))
@@ -417,6 +419,8 @@ _refused("layer Lambda", model=lambda: dense(layers.Lambda(lambda x: x * 2)))
 _refused("custom activation relu", model=lambda: dense(layers.Activation(relu)))
 _refused("a model without an input shape", model=lambda: keras.Sequential([layers.Dense(3, "softmax")]))
 _refused("several inputs or outputs", model=two_outputs, y=[onehot(16), onehot(16)], loss="mse")
+_refused("layer Concatenate", model=branches)
+_refused("branches or shared layers", model=shared)
 _refused("operation Add", model=with_operation)
 _refused("a replaced train_step", model=replaced_step)
 _refused("dtype mixed_bfloat16", model=lambda: dense(layers.Dense(4, dtype="mixed_bfloat16")))
@@ -478,6 +482,8 @@ def main() -> None:
     keras.utils.disable_interactive_logging()
     answers, sys.stdout = sys.stdout, sys.stderr
     warnings.simplefilter("error")
+    # Keras on NumPy 2.
+    warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
     for line in sys.stdin:
         kind, name, options = json.loads(line)
         keras.utils.clear_session()

@@ -22,13 +22,12 @@ MODELS = frozenset({keras.Sequential, Functional})
 
 LAYERS = _named(
     keras.layers,
-    "Activation Add Average AveragePooling1D AveragePooling2D BatchNormalization Bidirectional Concatenate"
-    " Conv1D Conv2D Dense DepthwiseConv2D Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout"
-    " GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D"
-    " InputLayer LSTM LSTMCell LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum"
-    " Multiply PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D SimpleRNN SimpleRNNCell"
-    " Softmax SpatialDropout1D SpatialDropout2D Subtract TimeDistributed UpSampling2D ZeroPadding1D"
-    " ZeroPadding2D",
+    "Activation AveragePooling1D AveragePooling2D BatchNormalization Bidirectional Conv1D Conv2D Dense"
+    " DepthwiseConv2D Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise"
+    " GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LSTM"
+    " LSTMCell LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D PReLU Permute ReLU RepeatVector"
+    " Rescaling Reshape SeparableConv2D SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D"
+    " TimeDistributed UpSampling2D ZeroPadding1D ZeroPadding2D",
 )
 """Layers whose state is in their variables and whose work is in their config."""
 
@@ -143,11 +142,23 @@ def _check_model(model: Any) -> None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise Unknown("several inputs or outputs")
     check_layers(model)
-    for operation in model.operations if type(model) is Functional else ():
-        if not isinstance(operation, keras.layers.Layer):
-            raise Unknown(f"operation {type(operation).__name__}")
+    if type(model) is Functional:
+        _check_chain(model)
+    elif len(set(map(id, model.layers))) != len(model.layers):
+        raise Unknown("shared layers")
     if sum(int(np.prod(v.shape)) for v in model.variables) * 4 > WEIGHTS_LIMIT:
         raise Unknown(f"weights of more than {WEIGHTS_LIMIT >> 20} MiB")
+
+
+def _check_chain(model: Any) -> None:
+    """Raise Unknown for branches: TensorFlow may add up their gradients in an order that depends on how
+    the graph around them looks."""
+    nodes = [node for level in model._nodes_by_depth.values() for node in level]
+    for node in nodes:
+        if not isinstance(node.operation, keras.layers.Layer):
+            raise Unknown(f"operation {type(node.operation).__name__}")
+    if len(nodes) != len(model._nodes_by_depth) or len({id(n.operation) for n in nodes}) != len(nodes):
+        raise Unknown("branches or shared layers")
 
 
 def _check_compiled(model: Any) -> None:
