@@ -31,7 +31,7 @@ LAYERS = _named(
 )
 """Layers whose state is in their variables and whose work is in their config."""
 
-OPTIMIZERS = _named(keras.optimizers, "Adadelta Adagrad Adam AdamW Adamax Lion Nadam RMSprop SGD")
+OPTIMIZERS = _named(keras.optimizers, "Adagrad Adam AdamW Nadam RMSprop SGD")
 
 LOSSES = frozenset(filter(callable, vars(keras.losses).values())) - {keras.losses.Loss}
 METRICS = frozenset(filter(callable, vars(keras.metrics).values())) - {

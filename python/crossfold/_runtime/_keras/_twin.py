@@ -45,6 +45,12 @@ def of(model: Any, architecture: _known.Architecture, x: Any, y: Any = None) -> 
     return twin
 
 
+def traces() -> int:
+    """Return how many graphs the twins of this process hold."""
+    with _lock:
+        return sum(len(twin.traces) for twin in _twins.values())
+
+
 class Twin:
     """A traced copy of one architecture for inputs ``x`` and targets ``y`` of one kind.
 
@@ -67,7 +73,7 @@ class Twin:
             )
             build(model, y)
         self._x, self._y = x, y
-        self._traces: dict[Any, Trace] = {}
+        self.traces: dict[Any, Trace] = {}
 
     def resembles(self, model: Any) -> bool:
         """Whether a model's variables are like the twin's, one by one."""
@@ -136,12 +142,12 @@ class Twin:
 
     def _trace(self, key: Any, function: Callable[..., Any], inputs: list[Any], kind: Kind) -> Trace:
         with self._lock:
-            if key not in self._traces:
+            if key not in self.traces:
                 state = [tf.TensorSpec(v.shape, v.dtype) for v in variables(self._model, kind)]
                 with _streams.kept():
                     trace = tf.function(function, autograph=False).get_concrete_function(*inputs, *state)
-                self._traces[key] = trace
-        return partial(self._call, self._traces[key])
+                self.traces[key] = trace
+        return partial(self._call, self.traces[key])
 
     def _call(self, trace: Callable[..., Any], *arguments: Any) -> Any:
         with self._lock:
