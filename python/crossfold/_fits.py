@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Iterable
 
 from crossfold import _preload
 from crossfold._errors import CrossfoldError, PicklingError
@@ -98,12 +99,12 @@ class FitJob(Job):
 
     def faulted(self, fault: task_pb2.Fault) -> None:
         if fault.HasField("running"):
-            self._record(fault.running, fault.worker, fault.attempt, None, fault.reason)
+            self._record(fault.running, fault.worker, fault.attempt, None, fault.reason, [])
 
     def ended(self, result: task_pb2.Result) -> Outcome:
         seconds = result.slot_seconds or result.fit_seconds + result.score_seconds
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
-        self._record(result.index, result.worker, result.attempt, seconds, error)
+        self._record(result.index, result.worker, result.attempt, seconds, error, result.ways)
         shared = self._first.shared
         if result.outcome == task_pb2.OUTCOME_PRUNED:
             _, split = self._fits[result.index]
@@ -116,7 +117,13 @@ class FitJob(Job):
         return super().ended(result)
 
     def _record(
-        self, index: int, worker: str, attempt: int, seconds: float | None, error: str | None
+        self,
+        index: int,
+        worker: str,
+        attempt: int,
+        seconds: float | None,
+        error: str | None,
+        ways: Iterable[str],
     ) -> None:
         if self.watcher is None or index >= len(self._fits):
             return
@@ -130,5 +137,6 @@ class FitJob(Job):
                 "attempt": attempt,
                 "seconds": seconds,
                 "error": error,
+                "ways": "; ".join(ways),
             }
         )

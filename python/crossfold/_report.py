@@ -6,7 +6,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
-COLUMNS = ("job_id", "candidate", "split", "worker", "attempt", "seconds", "error")
+COLUMNS = ("job_id", "candidate", "split", "worker", "attempt", "seconds", "error", "ways")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Report:
         One row per attempt at a fit, in order of completion: a pandas DataFrame when pandas can be
         imported, else a list of dicts. `candidate` and `split` are positions in the job, `attempt`
         counts from 0, `seconds` is the time a slot was busy, `error` is None for a fit that worked.
+        `ways` says how it was run where there was a choice, such as "keras: whole epochs in the graph";
+        several are separated by "; ".
     """
 
     job_id: str

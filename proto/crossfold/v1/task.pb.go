@@ -908,6 +908,9 @@ type Result struct {
 	Worker string `protobuf:"bytes,13,opt,name=worker,proto3" json:"worker,omitempty"`
 	// How often it was handed out before this result, from 0.
 	Attempt uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// How it was run where there was a choice, in words for the report, such as
+	// "keras: whole epochs in the graph".
+	Ways []string `protobuf:"bytes,16,rep,name=ways,proto3" json:"ways,omitempty"`
 	// What the fitted estimator predicted for the test rows, one entry for each method asked for, and
 	// one named "target" with the truth for the same rows.
 	Predictions   []*Predictions `protobuf:"bytes,17,rep,name=predictions,proto3" json:"predictions,omitempty"`
@@ -1041,6 +1044,13 @@ func (x *Result) GetAttempt() uint32 {
 		return x.Attempt
 	}
 	return 0
+}
+
+func (x *Result) GetWays() []string {
+	if x != nil {
+		return x.Ways
+	}
+	return nil
 }
 
 func (x *Result) GetPredictions() []*Predictions {
@@ -1449,7 +1459,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\bcategory\x18\x01 \x01(\fR\bcategory\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
 	"\bfilename\x18\x03 \x01(\tR\bfilename\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\rR\x04line\"\xf5\x05\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\x89\x06\n" +
 	"\x06Result\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12/\n" +
@@ -1467,7 +1477,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06output\x18\v \x01(\tR\x06output\x121\n" +
 	"\bwarnings\x18\f \x03(\v2\x15.crossfold.v1.WarningR\bwarnings\x12\x16\n" +
 	"\x06worker\x18\r \x01(\tR\x06worker\x12\x18\n" +
-	"\aattempt\x18\x0e \x01(\rR\aattempt\x12;\n" +
+	"\aattempt\x18\x0e \x01(\rR\aattempt\x12\x12\n" +
+	"\x04ways\x18\x10 \x03(\tR\x04ways\x12;\n" +
 	"\vpredictions\x18\x11 \x03(\v2\x19.crossfold.v1.PredictionsR\vpredictions\x1a=\n" +
 	"\x0fTestScoresEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from crossfold import _arrow
-from crossfold._runtime import _failures, _objects
+from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._predict import Predictor
 from crossfold._runtime._sklearn import RecipeRunner
@@ -67,6 +67,7 @@ class Runner:
             result.ClearField("value")
             result.failure.CopyFrom(_failures.from_exception(error, store_dir))
         result.slot_seconds = time.perf_counter() - start
+        result.ways.extend(_ways.take())
         output, warnings = self._capture.take()
         if output:
             result.output = output
@@ -76,6 +77,7 @@ class Runner:
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
         work = self._objects.value(store_dir, call.pickle)
+        _keras.install()
         if type(work) is list:
             returned = [function(*args, **kwargs) for function, args, kwargs in work]
         else:
@@ -91,6 +93,7 @@ class Runner:
         X, y = self._objects.dataset(store_dir, task.dataset_id)
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
+        _keras.install()  # unpickling has imported what the user's code uses
         returned = code["function"](estimator, X, y, train=train, test=test, **_predicting(task, arguments))
         if task.predictions and isinstance(returned, dict) and "test_scores" in returned:
             fitted = returned["estimator"]
@@ -103,6 +106,7 @@ class Runner:
 
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
+        _keras.install()
         returned = self._recipes.fit(task, fit, store_dir, train, test)
         _set_scores(result, returned)
         if task.predictions:

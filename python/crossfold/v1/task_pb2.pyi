@@ -148,7 +148,7 @@ class Warning(_message.Message):
     def __init__(self, category: _Optional[bytes] = ..., message: _Optional[str] = ..., filename: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "predictions")
+    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "ways", "predictions")
     class TestScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +177,7 @@ class Result(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    WAYS_FIELD_NUMBER: _ClassVar[int]
     PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     index: int
@@ -192,8 +193,9 @@ class Result(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[Warning]
     worker: str
     attempt: int
+    ways: _containers.RepeatedScalarFieldContainer[str]
     predictions: _containers.RepeatedCompositeFieldContainer[Predictions]
-    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., ways: _Optional[_Iterable[str]] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
 
 class Predictions(_message.Message):
     __slots__ = ("method", "object_id", "rows", "columns", "error")
