@@ -133,7 +133,7 @@ from sklearn.linear_model import LassoCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from {package}.ensemble import StackingRegressor
-from {package}.model_selection import cross_val_predict, cross_validate
+from {package}.model_selection import cross_validate
 
 X, y = load_diabetes(return_X_y=True, as_frame=True)
 numeric = make_column_transformer((StandardScaler(), list(X.columns)))
@@ -147,7 +147,6 @@ for name, model in [*members, ("Stacking", stack)]:
     scores = cross_validate(model, X, y, scoring=["r2", "neg_mean_absolute_error"], cv=2, n_jobs=2)
     print(name, scores["test_r2"].tolist(), scores["test_neg_mean_absolute_error"].tolist())
 print(stack.fit(X, y).final_estimator_.coef_.tolist())
-print(cross_val_predict(stack, X, y, cv=2)[:5].tolist())
 """
 
 PROBABILITIES_OF_A_SOFT_VOTE = """
