@@ -34,11 +34,11 @@ class StackingOnCluster(_BaseStacking):  # type: ignore[misc, unused-ignore]
     def fit(self, X: Any, y: Any, **fit_params: Any) -> Any:
         if self.cv == "prefit" or self.n_jobs == 1 or in_worker():
             return super().fit(X, y, **fit_params)
-        if not self._can_be_one_wave(y):
+        names, estimators = self._validate_estimators()
+        if not self._can_be_one_wave(estimators):
             # scikit-learn's own two waves: the fits on all rows, then those on folds.
             with on_cluster(label_of(self), calls=2):
                 return super().fit(X, y, **fit_params)
-        names, estimators = self._validate_estimators()
         self._validate_final_estimator()
         members = {name: each for name, each in zip(names, estimators, strict=True) if each != "drop"}
         methods = [self._method_name(name, each, self.stack_method) for name, each in members.items()]
@@ -52,15 +52,14 @@ class StackingOnCluster(_BaseStacking):  # type: ignore[misc, unused-ignore]
         )
         return self
 
-    def _can_be_one_wave(self, y: Any) -> bool:
+    def _can_be_one_wave(self, estimators: tuple[Any, ...]) -> bool:
         """Not where `cross_val_predict` does more than fit on folds: route, encode, change namespace."""
         config = sklearn.get_config()
         if config["enable_metadata_routing"] or config["array_api_dispatch"]:
             return False
-        return is_classifier(self) or self.stack_method == "predict" or not self._has_columns_per_class()
-
-    def _has_columns_per_class(self) -> bool:
-        return any(hasattr(each, method) for _, each in self.estimators for method in _PER_CLASS)
+        if is_classifier(self) or self.stack_method == "predict":
+            return True
+        return not any(hasattr(each, method) for each in estimators for method in _PER_CLASS)
 
     def _fit_members(
         self, members: list[Any], methods: list[str], X: Any, y: Any, fit_params: dict[str, Any]
@@ -75,21 +74,31 @@ class StackingOnCluster(_BaseStacking):  # type: ignore[misc, unused-ignore]
         tested = np.concatenate([test for _, test in splits])
         if not np.array_equal(np.sort(tested), np.arange(len(targets))):
             raise ValueError("cross_val_predict only works for partitions")
-        whole = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_fit_single_estimator)(clone(each), X, y, fit_params) for each in members
-        )
-        parts = Parallel(n_jobs=self.n_jobs, verbose=self.verbose, return_as="generator")(
+        whole = (delayed(_fit_single_estimator)(clone(each), X, y, fit_params) for each in members)
+        parts = (
             delayed(_fit_and_predict)(clone(each), rows, targets, train, test, fit_params, method)
             for each, method in zip(members, methods, strict=True)
             for train, test in splits
         )
-        with _closed_quietly(whole), _closed_quietly(parts):
+        with self._started(whole) as on_all_rows, self._started(parts) as on_folds:
             # A member that can't be fitted fails on all rows first, as in scikit-learn.
-            fitted = list(whole)
-            found = list(parts)
+            fitted = list(on_all_rows)
+            found = list(on_folds)
         order = np.argsort(tested)
         by_member = [found[start : start + len(splits)] for start in range(0, len(found), len(splits))]
         return fitted, [_joined(each, order, method) for each, method in zip(by_member, methods, strict=True)]
+
+    @contextmanager
+    def _started(self, calls: Iterator[Any]) -> Iterator[Iterator[Any]]:
+        """Hand calls to the cluster; their results, in order. What is left at the end is stopped."""
+        results = Parallel(n_jobs=self.n_jobs, verbose=self.verbose, return_as="generator")(calls)
+        try:
+            yield results
+        finally:
+            with warnings.catch_warnings():
+                # After an error nobody needs to be told that the other fits were in vain.
+                warnings.simplefilter("ignore")
+                results.close()
 
     def _name_members(self, names: tuple[str, ...], members: dict[str, Any]) -> None:
         fitted = dict(zip(members, self.estimators_, strict=True))
@@ -106,14 +115,3 @@ def _joined(parts: list[Any], order: Any, method: str) -> Any:
     if isinstance(parts[0], list) and method in _PER_CLASS:
         return [np.concatenate(target)[order] for target in zip(*parts, strict=True)]
     return np.concatenate(parts)[order]
-
-
-@contextmanager
-def _closed_quietly(results: Any) -> Iterator[None]:
-    """Stop what is left of a Parallel call; after an error nobody needs joblib's warning about it."""
-    try:
-        yield
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results.close()
