@@ -53,8 +53,11 @@ def test_threads_inside_a_call_are_those_asked_for() -> None:
 
 
 def test_a_number_of_threads_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="inner_max_num_threads=-1"):
-        parallel_config(backend="crossfold", inner_max_num_threads=-1)
+    with (
+        parallel_config(backend="crossfold", inner_max_num_threads=0),
+        pytest.raises(ValueError, match="inner_max_num_threads=0"),
+    ):
+        Parallel(n_jobs=2)(delayed(abs)(i) for i in range(2))
 
 
 def test_what_the_backend_does_not_know_is_refused() -> None:
