@@ -102,7 +102,7 @@ func Start(ctx context.Context, cfg Config) (*Worker, error) {
 	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	w.close = sync.OnceValue(w.shutDown)
 	w.zygotes = newZygotes(w.ctx, cfg)
-	w.pool = newPool(w.zygotes, cfg.Slots, cfg.Logger)
+	w.pool = newPool(w.zygotes, newSpares(w.ctx, cfg.Slots, cfg.Logger), cfg.Slots, cfg.Logger)
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

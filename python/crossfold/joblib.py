@@ -55,8 +55,6 @@ class CrossfoldBackend(ParallelBackendBase):
         datasets: Datasets | None = None,
         **backend_kwargs: Any,
     ) -> None:
-        if inner_max_num_threads is not None and inner_max_num_threads < 1:
-            raise ValueError(f"inner_max_num_threads={inner_max_num_threads}: use 1 or more, or None for 1")
         if unknown := ", ".join(backend_kwargs):
             raise TypeError(f"The backend crossfold takes no {unknown}: leave it out, or choose loky.")
         super().__init__(nesting_level, inner_max_num_threads)
@@ -93,6 +91,8 @@ class CrossfoldBackend(ParallelBackendBase):
         """Bind a backend to a Parallel object, or hand it to another backend of joblib."""
         if self._watcher is not None and self.parallel is None:
             self._watcher.configured()
+        if self.inner_max_num_threads is not None and self.inner_max_num_threads < 1:
+            raise ValueError(f"inner_max_num_threads={self.inner_max_num_threads}: use 1 or more, or None for 1")
         if "initializer" in kwargs:
             raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
         if n_jobs == 1 or in_worker():

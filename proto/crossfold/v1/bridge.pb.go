@@ -110,7 +110,10 @@ type Fork struct {
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Modules to import in the zygote first; one that fails to import is skipped: the fit that
 	// needs it will say so.
-	Preload       []string `protobuf:"bytes,2,rep,name=preload,proto3" json:"preload,omitempty"`
+	Preload []string `protobuf:"bytes,2,rep,name=preload,proto3" json:"preload,omitempty"`
+	// Nobody waits for this child: before ChildReady it goes through a small cross validation, so that
+	// a first fit finds its modules loaded and its share of the zygote's pages copied.
+	Rehearse      bool `protobuf:"varint,20,opt,name=rehearse,proto3" json:"rehearse,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -157,6 +160,13 @@ func (x *Fork) GetPreload() []string {
 		return x.Preload
 	}
 	return nil
+}
+
+func (x *Fork) GetRehearse() bool {
+	if x != nil {
+		return x.Rehearse
+	}
+	return false
 }
 
 // FromZygote is what the zygote tells Go.
@@ -846,10 +856,11 @@ const file_crossfold_v1_bridge_proto_rawDesc = "" +
 	"\x19crossfold/v1/bridge.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/task.proto\"<\n" +
 	"\bToZygote\x12(\n" +
 	"\x04fork\x18\x01 \x01(\v2\x12.crossfold.v1.ForkH\x00R\x04forkB\x06\n" +
-	"\x04kind\"0\n" +
+	"\x04kind\"L\n" +
 	"\x04Fork\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x18\n" +
-	"\apreload\x18\x02 \x03(\tR\apreload\"\xa7\x01\n" +
+	"\apreload\x18\x02 \x03(\tR\apreload\x12\x1a\n" +
+	"\brehearse\x18\x14 \x01(\bR\brehearse\"\xa7\x01\n" +
 	"\n" +
 	"FromZygote\x121\n" +
 	"\x05ready\x18\x01 \x01(\v2\x19.crossfold.v1.ZygoteReadyH\x00R\x05ready\x12.\n" +

@@ -32,11 +32,12 @@ _SHORT_SECONDS = 0.0005
 _PAUSE_SECONDS = 0.005
 
 
-def main(descriptors: list[int], parent: int) -> None:
+def main(descriptors: list[int], parent: int, rehearse: bool = False) -> None:
     """Serve Go until it closes the socket.
 
     ``descriptors`` are the socket, the log that takes the place of standard output and error, and
-    a page of shared memory (see Progress). ``parent`` is the zygote's process id.
+    a page of shared memory (see Progress). ``parent`` is the zygote's process id. ``rehearse`` says
+    to go through the motions of a fit first.
     """
     connection, log, page = descriptors
     os.setsid()
@@ -56,7 +57,17 @@ def main(descriptors: list[int], parent: int) -> None:
         # A Parallel inside a fit gets threads, then runs in sequence, as in joblib's own workers.
         joblib.register_parallel_backend("crossfold", NestedBackend)
         with joblib.parallel_config(backend=ThreadingBackend(nesting_level=1)):
+            if rehearse:
+                _rehearse()
             _Child(stream, progress).serve()
+
+
+def _rehearse() -> None:
+    """Load and touch what every fit needs; no random number is drawn."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.model_selection import cross_validate
+
+    cross_validate(DummyClassifier(), np.zeros((4, 1)), [0, 1, 0, 1], cv=2)
 
 
 def _die_with(parent: int) -> None:
