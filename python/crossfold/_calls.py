@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from joblib.parallel import BatchedCalls, ThreadingBackend
 
-from crossfold import _preload
+from crossfold import _preload, _sources
 from crossfold._arrow import INLINE_LIMIT
 from crossfold._job import Job, Watcher
 from crossfold._pickling import FunctionCache, dumps
@@ -30,6 +30,7 @@ class CallJob(Job):
         self._datasets = datasets
 
     def describe(self, spec: pb.JobSpec, first: BatchedCalls) -> None:
+        spec.environment.code.update(_sources.needed_by(first.items[0]))
         spec.code.CopyFrom(_preload.surroundings())
         spec.code.preload.extend(_preload.for_function(first.items[0][0]))
 

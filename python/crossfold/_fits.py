@@ -6,7 +6,7 @@ import hashlib
 import pickle
 from collections.abc import Iterable
 
-from crossfold import _preload
+from crossfold import _preload, _sources
 from crossfold._errors import CrossfoldError, PicklingError
 from crossfold._identity import IdentityMap
 from crossfold._job import Job, Watcher
@@ -50,6 +50,7 @@ class FitJob(Job):
             # The default scorer holds the estimator: when that is at fault, name it directly.
             dumps(first.candidate, "The estimator")
             raise
+        spec.environment.code.update(_sources.needed_by(first.candidate, pickled=code))
         spec.code.CopyFrom(_preload.surroundings())
         spec.code.blob_id = self.session.objects.blob(code)
         used = [*first.candidate.values(), *(first.candidate.get("parameters") or {}).values()]

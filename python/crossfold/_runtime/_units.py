@@ -16,6 +16,7 @@ from crossfold import _arrow
 from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._predict import Predictor
+from crossfold._runtime._same_code import SameCode
 from crossfold._runtime._sklearn import RecipeRunner
 from crossfold._runtime._threads import Threads
 from crossfold.v1.bridge_pb2 import Run
@@ -41,17 +42,19 @@ class Runner:
         self._predictor = Predictor()
         self._place = _Place()
         self._threads = Threads()
+        self._code = SameCode()
 
     def units(self, run: Run) -> Iterator[Unit]:
         """Return the units of a task in order. They raise nothing: an error is a Result."""
         task, store_dir = run.task, run.store_dir
         self._place.enter(task.code)
         self._threads.allow(task.code.threads or 1)
+        refusal = self._code.refusal(task.environment.code)
         run_fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
         for fit in task.fits:
-            yield self._unit(fit.index, True, store_dir, partial(run_fit, task, fit, store_dir))
+            yield self._unit(fit.index, True, store_dir, refusal or partial(run_fit, task, fit, store_dir))
         for call in task.calls:
-            yield self._unit(call.index, False, store_dir, partial(self._call, call, store_dir))
+            yield self._unit(call.index, False, store_dir, refusal or partial(self._call, call, store_dir))
 
     def _unit(self, index: int, is_fit: bool, store_dir: str, work: Callable[[Result], None]) -> Unit:
         return Unit(index, is_fit, partial(self._guard, index, store_dir, work))
