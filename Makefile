@@ -76,7 +76,7 @@ check-generated: $(TOOLS)/.stamp
 generate: $(STAMPS)/requirements $(TOOLS)/.stamp ## Regenerate the Go and Python code of proto/
 	@.ci/generate
 
-bench: setup ## Measure beside all peers; CASE=plain PEERS=loky,ray REPEATS=3 QUICK=1 narrow it down
+bench: setup bin/load ## Measure beside all peers; CASE=plain PEERS=loky,ray REPEATS=3 QUICK=1 narrow it down
 	@$(PY) tests/bench/run.py $(if $(CASE),--case $(CASE)) $(if $(PEERS),--peers $(PEERS)) \
 		$(if $(REPEATS),--repeats $(REPEATS)) $(if $(QUICK),--quick)
 
@@ -103,6 +103,9 @@ $(STAMPS)/package: $(STAMPS)/requirements python/pyproject.toml
 
 bin/crossfold: go.mod go.sum $(GO_SOURCES)
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/crossfold
+
+bin/load: go.mod go.sum $(GO_SOURCES)
+	CGO_ENABLED=0 go build -trimpath -o $@ ./tests/bench/load
 
 # A link, so that the package runs the binary that was built last; a wheel gets the file itself.
 python/crossfold/_bin/crossfold: bin/crossfold

@@ -43,8 +43,8 @@ def _registering(repeat: int) -> Figure:
 
 
 def _search(peers: Sequence[str], repeat: int, processes: int) -> list[Figure]:
-    peaks: dict[str, list[float]] = {name: [] for name in (OURS, *peers)}
     with Sides(peers, processes) as sides:
+        peaks: dict[str, list[float]] = {name: [] for name in sides}
 
         def seconds_of(name: str) -> float:
             with Watch(lambda: sides.processes(name)) as watch:

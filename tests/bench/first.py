@@ -9,7 +9,7 @@ from pathlib import Path
 from e2e.cluster import PrivateCluster
 
 from bench.figures import CORES, OURS, Figure, ResultsDiffer, figure, interleaved
-from bench.sides import Side
+from bench.sides import Side, startable
 
 REPEAT = 7
 PEERS = ("loky", "processpool", "dask", "dask-ml", "ray", "spark")
@@ -34,6 +34,7 @@ print(time.perf_counter() - began, scores(search.cv_results_, 5).tobytes().hex()
 
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Seconds of `fit`: with nothing running, where peers start their processes, too; and with all up."""
+    peers = startable(peers)
     with PrivateCluster("300s", CORES) as cluster, tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "first.py")
         script.write_text(SCRIPT)

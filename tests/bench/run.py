@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -35,6 +36,8 @@ _IN_PROCESS = ("loky",)
 def main() -> int:
     """Run the chosen cases."""
     options = _arguments()
+    # Ended from outside, the run still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with PrivateCluster(idle_timeout="300s", slots=CORES) as cluster:
         # The cluster of the cases that use Crossfold in this process.
         os.environ.update(cluster.settings)
@@ -45,17 +48,18 @@ def _run(name: str, options: argparse.Namespace) -> int:
     case = CASES[name]
     repeat = options.repeats or (1 if options.quick else case.REPEAT)
     wanted = [peer for peer in options.peers if peer in getattr(case, "PEERS", _IN_PROCESS)]
-    peers, absent = sides.available(wanted)
+    peers = sides.available(wanted)
     summary = case.__doc__.splitlines()[0]
     print(f"{name}: {summary} (median of {repeat})", file=sys.stderr, flush=True)
-    for peer, reason in absent.items():
-        print(f"{name}: {peer} is absent: {reason}", file=sys.stderr)
     try:
         figures = case.run(peers, repeat)
     except (ResultsDiffer, sides.PeerFailed) as problem:
         print(f"{name}: {problem}", file=sys.stderr)
         return 1
     print(table(figures), flush=True)
+    absent = {peer: sides.absent[peer] for peer in wanted if peer in sides.absent}
+    for peer, reason in absent.items():
+        print(f"{name}: {peer} is absent: {reason}", file=sys.stderr)
     record.save(options.out, record.Record.of(name, summary, figures, repeat, absent, options.quick))
     return 0
 

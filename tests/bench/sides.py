@@ -89,15 +89,29 @@ def installed(environment: str) -> Path:
     return python
 
 
-def available(peers: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Install what these peers need; return those that are there, and why the others are not."""
-    absent: dict[str, str] = {}
+absent: dict[str, str] = {}
+"""The peers that this process could not install or start, and why."""
+
+
+def available(peers: Sequence[str]) -> list[str]:
+    """Install what these peers need; return those that are there, and add the others to `absent`."""
     for name in peers:
         try:
             installed(SIDES[name].environment)
         except PeerFailed as failed:
             absent[name] = str(failed)
-    return [name for name in peers if name not in absent], absent
+    return [name for name in peers if name not in absent]
+
+
+def startable(peers: Sequence[str]) -> list[str]:
+    """Start and end each of these peers; return those that did, and add the others to `absent`."""
+    for name in peers:
+        try:
+            with Side(name):
+                pass
+        except PeerFailed as failed:
+            absent[name] = str(failed)
+    return [name for name in peers if name not in absent]
 
 
 def pinned_versions(name: str) -> dict[str, str]:
@@ -127,15 +141,20 @@ class Side:
             text=True,
             bufsize=1,
         )
-        answer = self._ask(do="start", processes=processes)
-        self.ready_seconds: float = answer["seconds"]
+        try:
+            self.ready_seconds: float = self._ask(do="start", processes=processes)["seconds"]
+        except PeerFailed:
+            self.__exit__()
+            raise
         self.scores = np.empty(0)
         self.busy_seconds = 0.0
+        self.fits: list[dict[str, float]] = []
 
     def search(self, case: str) -> float:
         """Seconds of one search of this case; its test scores are in `scores`, its work in `busy_seconds`."""
         answer = self._ask(do="search", case=case)
         self.busy_seconds = answer["busy"]
+        self.fits = answer["fits"]
         self.scores = work.from_text(answer["scores"])
         return answer["seconds"]
 
@@ -193,16 +212,21 @@ class Side:
 
 
 class Sides:
-    """Crossfold, on a cluster of its own, and peers, by name. A context manager."""
+    """Crossfold, on a cluster of its own, and the peers that start, by name. A context manager.
+
+    Iterating gives the names. Those that don't start are added to `absent`.
+    """
 
     def __init__(self, peers: Sequence[str], processes: int = CORES) -> None:
-        self._ends = contextlib.ExitStack()
         with contextlib.ExitStack() as ends:
             self.cluster = ends.enter_context(PrivateCluster("300s", processes))
             settings = self.cluster.environment()
             self._sides = {OURS: ends.enter_context(Side(OURS, processes, settings))}
             for name in peers:
-                self._sides[name] = ends.enter_context(Side(name, processes))
+                try:
+                    self._sides[name] = ends.enter_context(Side(name, processes))
+                except PeerFailed as failed:
+                    absent[name] = str(failed)
             self._ends = ends.pop_all()
 
     def __getitem__(self, name: str) -> Side:

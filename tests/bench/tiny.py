@@ -26,12 +26,12 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
             goal=">= 2 x loky",
             met=lambda ours, others: others.get("loky", 2 * ours) >= 2 * ours,
         )
-        return [*_calls(peers, repeat, sides), fits]
+        return [*_calls(sides, repeat), fits]
 
 
-def _calls(peers: Sequence[str], repeat: int, sides: Sides) -> list[Figure]:
-    through = {name: f"{name} joblib" for name in JOBLIB if name in peers}
-    own = {name: f"{name} own" for name in OWN if name in peers}
+def _calls(sides: Sides, repeat: int) -> list[Figure]:
+    through = {name: f"{name} joblib" for name in JOBLIB if name in sides}
+    own = {name: f"{name} own" for name in OWN if name in sides}
     rates: dict[str, Callable[[], float]] = {OURS: lambda: sides[OURS].calls("joblib")}
     rates |= {label: lambda name=name: sides[name].calls("joblib") for name, label in through.items()}
     rates |= {label: lambda name=name: sides[name].calls("own") for name, label in own.items()}

@@ -28,7 +28,10 @@ class Crossfold(serve.Runner):
             yield
 
     def search(self, search: work.Search) -> Any:
-        return search.run(GridSearchCV).cv_results_
+        fitted = search.run(GridSearchCV)
+        history = crossfold.report(fitted).history.sort_values(["candidate", "split"])
+        self.fits = history[["split", "seconds"]].to_dict("records")
+        return fitted.cv_results_
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 | request | answer |
 | --- | --- |
 | {"do": "start", "processes": n} | {"seconds": s} |
-| {"do": "search", "case": name} | {"seconds": s, "scores": text, "busy": sum of fit and score times} |
+| {"do": "search", "case": name} | {"seconds": s, "scores": text, "busy": s, "fits": [...]} |
 | {"do": "calls", "api": "joblib" or "own"} | {"seconds": s} |
 
 A request that fails is answered by {"error": text}. End of file ends the runner.
@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sklearn.model_selection
@@ -28,6 +28,9 @@ from bench import work
 
 class Runner:
     """A peer that runs scikit-learn's searches through its joblib backend; others override."""
+
+    fits: Sequence[Mapping[str, float]] = ()
+    """The last search's fits in the job's order: split and seconds of each, where known."""
 
     def start(self, processes: int) -> None:
         """Start the peer's processes: what a script does before its first search."""
@@ -83,7 +86,7 @@ def _search(runner: Runner, case: str) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     busy = sum(float(sum(results.get(key, ()))) for key in ("mean_fit_time", "mean_score_time"))
     scores = work.to_text(work.scores(results, search.folds))
-    return {"seconds": seconds, "scores": scores, "busy": search.folds * busy}
+    return {"seconds": seconds, "scores": scores, "busy": search.folds * busy, "fits": runner.fits}
 
 
 def _calls(runner: Runner, api: str) -> dict[str, Any]:
