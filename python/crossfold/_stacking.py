@@ -35,13 +35,13 @@ class StackingOnCluster(_BaseStacking):  # type: ignore[misc, unused-ignore]
         if self.cv == "prefit" or self.n_jobs == 1 or in_worker():
             return super().fit(X, y, **fit_params)
         names, estimators = self._validate_estimators()
-        if not self._can_be_one_wave(estimators):
+        members = {name: each for name, each in zip(names, estimators, strict=True) if each != "drop"}
+        methods = self._methods(members)
+        if methods is None:
             # scikit-learn's own two waves: the fits on all rows, then those on folds.
             with on_cluster(label_of(self), calls=2):
                 return super().fit(X, y, **fit_params)
         self._validate_final_estimator()
-        members = {name: each for name, each in zip(names, estimators, strict=True) if each != "drop"}
-        methods = [self._method_name(name, each, self.stack_method) for name, each in members.items()]
         weight = {name: fit_params[name] for name in ("sample_weight",) if name in fit_params}
         with on_cluster(label_of(self), calls=2):
             self.estimators_, predictions = self._fit_members(list(members.values()), methods, X, y, weight)
@@ -52,14 +52,18 @@ class StackingOnCluster(_BaseStacking):  # type: ignore[misc, unused-ignore]
         )
         return self
 
-    def _can_be_one_wave(self, estimators: tuple[Any, ...]) -> bool:
-        """Not where `cross_val_predict` does more than fit on folds: route, encode, change namespace."""
+    def _methods(self, members: dict[str, Any]) -> list[str] | None:
+        """How each member predicts; None where `cross_val_predict` has to do more than fit on folds:
+        route metadata, encode targets, change the namespace. None as well for a member that can't
+        predict, which is an error only when all members can be fitted."""
         config = sklearn.get_config()
         if config["enable_metadata_routing"] or config["array_api_dispatch"]:
-            return False
-        if is_classifier(self) or self.stack_method == "predict":
-            return True
-        return not any(hasattr(each, method) for each in estimators for method in _PER_CLASS)
+            return None
+        try:
+            methods = [self._method_name(name, each, self.stack_method) for name, each in members.items()]
+        except ValueError:
+            return None
+        return methods if is_classifier(self) or set(methods).isdisjoint(_PER_CLASS) else None
 
     def _fit_members(
         self, members: list[Any], methods: list[str], X: Any, y: Any, fit_params: dict[str, Any]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 from scipy import sparse
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
@@ -239,6 +239,20 @@ def stacking_with_weights_that_a_member_does_not_take(es: Any) -> Any:
 @failing_ensemble_case(ValueError)
 def stacking_by_a_method_that_a_member_lacks(es: Any) -> Any:
     return es.StackingClassifier([("svc", LinearSVC())], stack_method="predict_proba").fit(*classes())
+
+
+class Silent(ClassifierMixin, BaseEstimator):
+    """Has no way to predict, and takes no weights: which of the two is the error?"""
+
+    def fit(self, X: Any, y: Any) -> Silent:
+        self.classes_ = np.unique(y)
+        return self
+
+
+@failing_ensemble_case(TypeError)
+def stacking_of_a_member_that_takes_no_weights_and_predicts_nothing(es: Any) -> Any:
+    members = [("silent", Silent()), ("tree", DecisionTreeClassifier())]
+    return es.StackingClassifier(members).fit(*classes(), sample_weight=np.ones(90))
 
 
 @failing_ensemble_case(ValueError)
