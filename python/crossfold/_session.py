@@ -68,7 +68,7 @@ class Session:
 
     def send(self, job: Job, item: Unit | pb.SessionRequest) -> None:
         """Queue one unit or request of a job; never blocks."""
-        if threading.get_ident() == self._reader.ident:
+        if self.error is None and threading.get_ident() == self._reader.ident:
             self._held.append((job, item))
             return
         self._outbox.put((job, item))
@@ -157,7 +157,7 @@ class Session:
         self._outbox.put(None)
 
 
-def _encode(batch: list[_Item]) -> list[pb.SessionRequest]:
+def _encode(batch: list[Any]) -> list[pb.SessionRequest]:
     """The messages that carry what waited in the outbox."""
     requests: list[pb.SessionRequest] = []
     for (job, is_control), items in itertools.groupby(batch, _kind):

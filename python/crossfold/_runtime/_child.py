@@ -131,7 +131,8 @@ class _Child:
                 self._flush()
             result = unit.run()
             self._add(FromChild(finished=Finished(result=result)))
-            if unit.is_fit or result.slot_seconds > _SHORT_SECONDS:
+            # The end of a fit goes out with the start of the next, or with Done.
+            if not unit.is_fit and result.slot_seconds > _SHORT_SECONDS:
                 self._flush()
         self._progress.clear()
         self._add(FromChild(done=Done()))

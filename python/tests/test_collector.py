@@ -1,0 +1,38 @@
+"""Holding the garbage collector off leaves it as it was found."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from crossfold._collector import Hold
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    yield
+    gc.enable()
+
+
+def test_it_runs_again_when_the_last_of_several_holds_is_released() -> None:
+    first, second = Hold(), Hold()
+    first.release()
+    first.release()
+    assert not gc.isenabled()
+    second.release()
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    with Hold():
+        assert not gc.isenabled()
+    assert not gc.isenabled()
+
+
+def test_an_error_inside_releases_it() -> None:
+    with pytest.raises(LookupError), Hold():
+        raise LookupError
+    assert gc.isenabled()
