@@ -73,7 +73,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="repetitions, instead of each case's own number")
     parser.add_argument("--quick", action="store_true", help="small sizes, once: shows that the cases work")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="where the files go")
+    parser.add_argument("--profile", type=Path, help="folder for Python profiles, which slow a run down")
     options = parser.parse_args()
+    if options.profile:
+        options.profile.mkdir(parents=True, exist_ok=True)
+        os.environ["BENCH_PROFILE"] = str(options.profile.resolve())
     if options.repeats is not None and options.repeats < 1:
         parser.error(f"--repeats {options.repeats}: at least one repetition is needed")
     return options

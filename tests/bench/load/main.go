@@ -53,46 +53,51 @@ func main() {
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	run := map[string]func(context.Context, options) error{"": orchestrate, "serve": serve, "swarm": swarm}[*role]
+	run := map[string]func(context.Context, options) error{"": printed, "serve": serve, "swarm": swarm}[*role]
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
 }
 
-// orchestrate starts both processes, kills the coordinator and opens its folder again.
-func orchestrate(ctx context.Context, o options) (err error) {
+func printed(ctx context.Context, o options) error {
+	measured, err := measure(ctx, o)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(measured)
+}
+
+// measure starts both processes, kills the coordinator and opens its folder again.
+func measure(ctx context.Context, o options) (measured report, err error) {
 	if o.dir == "" {
 		if o.dir, err = os.MkdirTemp("", "cf-load-"); err != nil {
-			return err
+			return measured, err
 		}
 		defer os.RemoveAll(o.dir)
 	}
 	server, lines, err := child(ctx, o, "serve")
 	if err != nil {
-		return err
+		return measured, err
 	}
 	defer end(server)
 	if !lines.Scan() {
-		return fmt.Errorf("the coordinator did not start: %w", lines.Err())
+		return measured, fmt.Errorf("the coordinator did not start: %w", lines.Err())
 	}
 	workers, _, err := child(ctx, o, "swarm")
 	if err != nil {
-		return err
+		return measured, err
 	}
 	defer end(workers)
-	var measured report
 	if !lines.Scan() {
-		return fmt.Errorf("the coordinator ended early: %w", lines.Err())
+		return measured, fmt.Errorf("the coordinator ended early: %w", lines.Err())
 	}
 	if err := json.Unmarshal(lines.Bytes(), &measured); err != nil {
-		return err
+		return measured, err
 	}
 	end(server)
-	if measured.Recovery, err = recoverJob(ctx, o); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(measured)
+	measured.Recovery, err = recoverJob(ctx, o)
+	return measured, err
 }
 
 func child(ctx context.Context, o options, role string) (*exec.Cmd, *bufio.Scanner, error) {

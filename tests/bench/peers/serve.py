@@ -12,6 +12,7 @@ A request that fails is answered by {"error": text}. End of file ends the runner
 from __future__ import annotations
 
 import contextlib
+import cProfile
 import json
 import os
 import sys
@@ -81,12 +82,25 @@ def _start(runner: Runner, processes: int) -> dict[str, Any]:
 
 def _search(runner: Runner, case: str) -> dict[str, Any]:
     search = work.search(case)
-    began = time.perf_counter()
-    results = runner.search(search)
-    seconds = time.perf_counter() - began
+    with _profiled(runner, case):
+        began = time.perf_counter()
+        results = runner.search(search)
+        seconds = time.perf_counter() - began
     busy = sum(float(sum(results.get(key, ()))) for key in ("mean_fit_time", "mean_score_time"))
     scores = work.to_text(work.scores(results, search.folds))
     return {"seconds": seconds, "scores": scores, "busy": search.folds * busy, "fits": runner.fits}
+
+
+@contextlib.contextmanager
+def _profiled(runner: Runner, case: str) -> Iterator[None]:
+    """Write a profile of the script, not of its workers, when a folder for it is named."""
+    folder = os.environ.get("BENCH_PROFILE")
+    if not folder:
+        yield
+        return
+    with cProfile.Profile() as profile:
+        yield
+    profile.dump_stats(os.path.join(folder, f"{case}-{type(runner).__name__.lower()}.prof"))
 
 
 def _calls(runner: Runner, api: str) -> dict[str, Any]:
