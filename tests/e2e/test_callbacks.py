@@ -108,7 +108,7 @@ def test_an_estimator_with_a_callback_comes_back_with_that_callback() -> None:
 def test_a_scoring_monitor_logs_what_it_logs_in_one_process() -> None:
     def logged(ms: Any) -> list[dict[str, Any]]:
         monitor = ScoringMonitor(scoring="accuracy")
-        ms.GridSearchCV(LogisticRegression(), GRID, cv=2).set_callbacks(monitor).fit(X, y)
+        ms.GridSearchCV(model_with(monitor), GRID, cv=2).fit(X, y)
         ms.cross_validate(model_with(monitor), X, y, cv=2)
         logs = monitor.get_logs(select="all")
         return sorted((row for log in logs for row in log.data), key=repr)
