@@ -99,9 +99,10 @@ class Client:
             answer = self._stub.Stats(pb.StatsRequest(), timeout=_CALL_SECONDS)
         except grpc.RpcError as error:
             raise from_rpc(error, f"asking {self.url} for its counts", self._endpoint.advice) from error
+        serving = [worker for worker in answer.workers if not worker.refused]
         return {
-            "workers": len(answer.workers),
-            "slots": sum(worker.slots for worker in answer.workers),
+            "workers": len(serving),
+            "slots": sum(worker.slots for worker in serving),
             "tasks_completed": answer.tasks_completed,
             "fits_completed": answer.fits_completed,
             "calls_completed": answer.calls_completed,

@@ -125,9 +125,7 @@ def _liftable() -> dict[Callable[..., Any], tuple[str, ...]]:
 def _is_inert(given: dict[str, Any]) -> bool:
     """Whether no callback listens: a search of scikit-learn 1.9 always passes a context."""
     context = given.get("callback_ctx")
-    if context is None:
-        return True
-    if context._callbacks:
+    if context is not None and context._callbacks:
         return False
     estimator = given["estimator"]
     parts = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()

@@ -22,7 +22,7 @@ from cloudpickle import cloudpickle as tracking
 from cloudpickle.cloudpickle import list_registry_pickle_by_value
 from joblib.parallel import BatchedCalls
 
-from crossfold import _saved_models
+from crossfold import _callbacks, _saved_models
 from crossfold._errors import PicklingError
 from crossfold._saved_models import names_saved_model
 
@@ -74,6 +74,8 @@ def _dumps_plain(value: object, inline: bool) -> bytes | None:
         return None
     # Plain pickle names what is in __main__, where a worker would not find it.
     by_value = b"__main__" in data or names_saved_model(data) or list_registry_pickle_by_value()
+    # scikit-learn's callbacks: some have stand-ins.
+    by_value = by_value or b"_callbacks" in data
     if large or by_value:
         return None
     return data
@@ -100,7 +102,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         return ("crossfold-object", self._share(obj))
 
     def reducer_override(self, obj: Any) -> Any:
-        return _saved_models.reduce(obj) if _saved_models.is_model(obj) else super().reducer_override(obj)
+        if _saved_models.is_model(obj):
+            return _saved_models.reduce(obj)
+        return _callbacks.reduce(obj) if _callbacks.is_relayed(obj) else super().reducer_override(obj)
 
 
 class ResultPickler(_Pickler):

@@ -14,12 +14,16 @@ from crossfold._errors import CrossfoldError
 from crossfold._pickling import dumps
 
 _INSTALLED = tuple(
-    os.path.join(os.path.realpath(sysconfig.get_path(kind)), "")
+    os.path.join(resolve(sysconfig.get_path(kind)), "")
     for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+    for resolve in (os.path.abspath, os.path.realpath)
 )
 
 # What this process has sent: the next job says it again, so that processes which have it imported suit.
 _sent: set[str] = set()
+
+# What was found of each module that was ever imported here: there are thousands.
+_is_own: dict[str, bool] = {}
 
 
 def needed_by(value: object, pickled: bytes = b"") -> dict[str, str]:
@@ -36,19 +40,24 @@ def needed_by(value: object, pickled: bytes = b"") -> dict[str, str]:
 
 def own_modules() -> dict[str, str]:
     """Modules that are imported here and were not installed: name to source file."""
-    found = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and is_own(name, file):
-            found[name] = file
-    return found
+    for name in set(sys.modules) - _is_own.keys():
+        _is_own[name] = is_own(name, _file_of(name))
+    return {name: _file_of(name) for name, own in list(_is_own.items()) if own and name in sys.modules}
+
+
+def _file_of(name: str) -> str:
+    # Not getattr: a module that is loaded lazily would be loaded by the question.
+    file = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
+    return file if isinstance(file, str) else ""
 
 
 def is_own(name: str, file: str) -> bool:
     """Whether a module is the user's own: a source file that no installation put where it is."""
     if name == "__main__" or name.partition(".")[0] == "crossfold" or not file.endswith(".py"):
         return False
-    return not _is_installed(file)
+    if file.startswith(_INSTALLED) or f"{os.sep}site-packages{os.sep}" in file:
+        return False
+    return not os.path.realpath(file).startswith(_INSTALLED)
 
 
 def digest_of(file: str) -> str | None:
@@ -64,12 +73,6 @@ def digest_of(file: str) -> str | None:
 def _digest(file: str, _changed: int, _size: int) -> str:
     with open(file, "rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
-
-
-@functools.lru_cache(maxsize=16384)
-def _is_installed(file: str) -> bool:
-    path = os.path.realpath(file)
-    return path.startswith(_INSTALLED) or f"{os.sep}site-packages{os.sep}" in path
 
 
 def _token(name: str) -> bytes:
@@ -88,10 +91,13 @@ def _closure(names: set[str], own: dict[str, str]) -> set[str]:
             continue
         found.add(name)
         pending.append(name.rpartition(".")[0])
-        for value in list(vars(sys.modules[name]).values()):
-            origin = (
-                value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
-            )
-            if isinstance(origin, str):
-                pending.append(origin)
+        pending.extend(map(_origin, list(vars(sys.modules[name]).values())))
     return found
+
+
+def _origin(value: object) -> str:
+    """The module that a value is, or that it or its class comes from."""
+    if isinstance(value, types.ModuleType):
+        return str(vars(value).get("__name__", ""))
+    owner = value if isinstance(value, type | types.FunctionType) else type(value)
+    return str(getattr(owner, "__module__", ""))
