@@ -94,7 +94,7 @@ def training(model: Any) -> Architecture:
     """Return what training and evaluating need of a model. Raises Unknown."""
     _check_compiled(model)
     plain = forward(model)
-    optimizer = _optimizer(model.optimizer)
+    optimizer = _optimizer(model.optimizer, model.trainable_variables)
     loss = _part(model.loss, LOSSES, "loss")
     compiled = model._compile_metrics
     lists = (compiled._user_metrics, compiled._user_weighted_metrics) if compiled else (None, None)
@@ -174,11 +174,13 @@ def _check_compiled(model: Any) -> None:
         raise Unknown("loss weights")
 
 
-def _optimizer(optimizer: Any) -> Part:
+def _optimizer(optimizer: Any, trained: list[Any]) -> Part:
     if type(optimizer) not in OPTIMIZERS:
         raise Unknown(f"optimizer {type(optimizer).__name__}")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise Unknown("weights without weight decay")
+    if optimizer.built and list(map(id, optimizer._trainable_variables)) != list(map(id, trained)):
+        raise Unknown("an optimizer of other weights")
     rate = optimizer._learning_rate
     config = _nameless(optimizer)
     if isinstance(rate, keras.Variable):
