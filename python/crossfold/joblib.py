@@ -92,7 +92,9 @@ class CrossfoldBackend(ParallelBackendBase):
         if self._watcher is not None and self.parallel is None:
             self._watcher.configured()
         if self.inner_max_num_threads is not None and self.inner_max_num_threads < 1:
-            raise ValueError(f"inner_max_num_threads={self.inner_max_num_threads}: use 1 or more, or None for 1")
+            raise ValueError(
+                f"inner_max_num_threads={self.inner_max_num_threads}: use 1 or more, or None for 1"
+            )
         if "initializer" in kwargs:
             raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
         if n_jobs == 1 or in_worker():
