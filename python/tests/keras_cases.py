@@ -411,7 +411,6 @@ _refused("sample_weight", sample_weight=np.ones(16))
 _refused("class_weight", class_weight={0: 1.0, 1: 2.0, 2: 1.0})
 _refused("steps_per_epoch", steps_per_epoch=1)
 _refused("shuffle='batch'", shuffle="batch")
-_refused("verbose=2", verbose=2)
 _refused("x is not a plain array of numbers", x=lambda: tf.constant(rows(16, 5)))
 
 

@@ -147,7 +147,6 @@ REFUSED = [
     "class_weight",
     "steps_per_epoch",
     "shuffle='batch'",
-    "verbose=2",
     "x is not a plain array of numbers",
 ]
 

@@ -32,6 +32,12 @@ def test_the_quick_start_runs(cluster: PrivateCluster, script: Callable[..., Pat
     assert "'C': 1, 'gamma': 0.001" in cluster.run(script(quick_start))
 
 
+@pytest.mark.timeout(240)
+def test_the_keras_page_runs(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
+    (example,), (printed,) = blocks("docs/keras.md", "python"), blocks("docs/keras.md", "text")
+    assert cluster.run(script(example), timeout=200).endswith(printed)
+
+
 def test_the_go_example_is_the_one_that_is_compiled() -> None:
     (shown,) = blocks("README.md", "go")
     assert shown in (ROOT / "examples" / "search" / "main.go").read_text(encoding="utf-8")

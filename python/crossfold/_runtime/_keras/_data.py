@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import lru_cache
@@ -50,20 +51,20 @@ def tensor(array: Any, what: str) -> Any:
 
 
 def order(rows: int, shuffle: Any) -> Iterator[Any]:
-    """Yield the order of an epoch's rows (int64), one epoch after the other.
+    """Return the order of rows (int64) of one epoch after the other.
 
     Keras shuffles in a tf.data pipeline that starts anew with each epoch: with a global seed all
-    epochs of all fits have the same order.
+    epochs of a fit have the same order. Raises Unknown for a way to shuffle that is not known.
     """
     if not isinstance(shuffle, bool | np.bool_):
         raise Unknown(f"shuffle={shuffle!r}")
-    while True:
-        if not shuffle:
-            yield _in_order(rows)
-        elif (seed := context.global_seed()) is None:
-            yield tf.constant(np.random.default_rng().permutation(rows))
-        else:
-            yield _shuffled(rows, seed % _MAX_SEED)
+    if not shuffle:
+        return itertools.repeat(_in_order(rows))
+    seed = context.global_seed()
+    if seed is not None:
+        return itertools.repeat(_shuffled(rows, seed % _MAX_SEED))
+    random = np.random.default_rng()
+    return (tf.constant(random.permutation(rows)) for _ in itertools.count())
 
 
 @lru_cache(8)

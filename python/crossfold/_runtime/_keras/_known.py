@@ -33,6 +33,8 @@ LAYERS = _named(
 
 OPTIMIZERS = _named(keras.optimizers, "Adagrad Adam AdamW Nadam RMSprop SGD")
 
+SCHEDULES = frozenset(filter(callable, vars(keras.optimizers.schedules).values()))
+
 LOSSES = frozenset(filter(callable, vars(keras.losses).values())) - {keras.losses.Loss}
 METRICS = frozenset(filter(callable, vars(keras.metrics).values())) - {
     keras.metrics.Metric,
@@ -94,7 +96,7 @@ def training(model: Any) -> Architecture:
     """Return what training and evaluating need of a model. Raises Unknown."""
     _check_compiled(model)
     plain = forward(model)
-    optimizer = _optimizer(model.optimizer)
+    optimizer = _optimizer(model.optimizer, model.trainable_variables)
     loss = _part(model.loss, LOSSES, "loss")
     compiled = model._compile_metrics
     lists = (compiled._user_metrics, compiled._user_weighted_metrics) if compiled else (None, None)
@@ -174,17 +176,20 @@ def _check_compiled(model: Any) -> None:
         raise Unknown("loss weights")
 
 
-def _optimizer(optimizer: Any) -> Part:
+def _optimizer(optimizer: Any, trained: list[Any]) -> Part:
     if type(optimizer) not in OPTIMIZERS:
         raise Unknown(f"optimizer {type(optimizer).__name__}")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise Unknown("weights without weight decay")
+    if optimizer.built and list(map(id, optimizer._trainable_variables)) != list(map(id, trained)):
+        raise Unknown("an optimizer of other weights")
     rate = optimizer._learning_rate
-    config = _nameless(optimizer)
-    if isinstance(rate, keras.Variable):
-        config["learning_rate"] = 0.5  # a variable: it comes with the others
-    elif not (isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) and _is_keras(rate)):
+    fixed = isinstance(rate, keras.Variable)
+    if not fixed and type(rate) not in SCHEDULES:
         raise Unknown(f"learning rate {_name(rate)}")
+    config = _nameless(optimizer)
+    if fixed:
+        config["learning_rate"] = 0.5  # a variable: it comes with the others
     return Part(type(optimizer), config)
 
 
@@ -283,4 +288,4 @@ def _is_keras(value: Any) -> bool:
 
 
 def _name(value: Any) -> str:
-    return str(getattr(value, "__qualname__", type(value).__qualname__))
+    return str(getattr(value, "__name__", type(value).__name__))

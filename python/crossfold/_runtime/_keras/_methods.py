@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import absl.logging
 import keras
 import numpy as np
 import tensorflow as tf
@@ -50,6 +49,8 @@ def _instead(original: Callable[..., Any], prepare: Callable[..., Callable[[], A
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if "_use_cached_eval_dataset" in kwargs:  # a part of Keras' own fit
+            return original(self, *args, **kwargs)
         try:
             run = prepare(*_arguments(signature, self, *args, **kwargs))
         except Exception as reason:
@@ -70,8 +71,6 @@ def _arguments(signature: inspect.Signature, *args: Any, **kwargs: Any) -> tuple
     except TypeError as error:
         raise Unknown("arguments that do not fit") from error
     bound.apply_defaults()
-    if bound.kwargs:
-        raise Unknown("an evaluation inside of Keras' own fit")
     return bound.args
 
 
@@ -131,7 +130,7 @@ def _fit(
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
-    _check_surroundings(verbose)
+    _check_surroundings()
     for callback in keras.tree.flatten(callbacks or []):
         if type(callback) not in CALLBACKS:
             raise Unknown(f"callback {type(callback).__name__}")
@@ -150,9 +149,7 @@ def _fit(
         validate = _test(self, architecture, held_out)
 
     def run() -> Any:
-        listeners = keras.callbacks.CallbackList(
-            callbacks, add_history=True, model=self, verbose=verbose, epochs=epochs, steps=rows.steps
-        )
+        listeners = _listeners(self, callbacks, verbose, epochs, rows, add_history=True)
         self.stop_training = False
         listeners.on_train_begin()
         logs = None
@@ -185,11 +182,15 @@ def _evaluate(
     return_dict: bool,
 ) -> Callable[[], Any]:
     _refuse(sample_weight=sample_weight, steps=steps, callbacks=callbacks)
-    _check_surroundings(verbose)
-    test = _test(self, _known.training(self), _Rows.of(x, y, batch_size))
+    _check_surroundings()
+    rows = _Rows.of(x, y, batch_size)
+    test = _test(self, _known.training(self), rows)
 
     def run() -> Any:
+        listeners = _listeners(self, None, verbose, 1, rows)
+        listeners.on_test_begin()
         logs = test()
+        listeners.on_test_end(logs)
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     return run
@@ -199,7 +200,7 @@ def _predict(
     self: Any, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any
 ) -> Callable[[], Any]:
     _refuse(steps=steps, callbacks=callbacks)
-    _check_surroundings(verbose)
+    _check_surroundings()
     architecture = _known.forward(self)
     rows = _Rows.of(x, x, batch_size)
     twin = _twin.of(self, architecture, rows.x)
@@ -211,11 +212,29 @@ def _predict(
         parts.append((twin.predict_rest(), rows.x[full:]))
 
     def run() -> Any:
+        listeners = _listeners(self, None, verbose, 1, rows)
+        listeners.on_predict_begin()
         state = _twin.read(self, "predict")
         outputs = [part(x, *state).numpy() for part, x in parts]
+        listeners.on_predict_end()
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
     return run
+
+
+def _listeners(
+    model: Any, callbacks: Any, verbose: Any, epochs: int, rows: _Rows, add_history: bool = False
+) -> Any:
+    """Return Keras' list of callbacks; its progress bar only gets to hear of whole epochs."""
+    return keras.callbacks.CallbackList(
+        callbacks,
+        add_history=add_history,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=rows.steps,
+    )
 
 
 def _test(model: Any, architecture: _known.Architecture, rows: _Rows) -> Callable[[], dict[str, Any]]:
@@ -250,10 +269,8 @@ def _refuse(**arguments: Any) -> None:
             raise Unknown(name)
 
 
-def _check_surroundings(verbose: Any) -> None:
-    """Raise Unknown where the process, or a progress bar, asks for step after step."""
-    if verbose != 0 and (keras.config.is_interactive_logging_enabled() or absl.logging.get_verbosity() >= 0):
-        raise Unknown(f"verbose={verbose!r}")
+def _check_surroundings() -> None:
+    """Raise Unknown where the process is set up for something else than whole epochs in a graph."""
     if not tf.executing_eagerly() or tf.config.functions_run_eagerly():
         raise Unknown("functions that run eagerly, or a graph around the call")
     if tf.distribute.has_strategy() or keras.distribution.distribution() is not None:
