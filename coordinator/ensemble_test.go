@@ -264,6 +264,39 @@ func TestBadRequestsForAnEnsemble(t *testing.T) {
 	}
 }
 
+func TestPredictionsOutliveTheCoordinator(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *coordinator.Coordinator {
+		var c *coordinator.Coordinator
+		c, err := coordinator.Open(bounded(t), coordinator.Config{
+			Dir: dir, Slots: 2, Logger: quiet(),
+			Sidecar: workertest.Sidecar(predicting(func() *store.Store { return c.Store() }, probabilities)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open()
+	spec := search(dataset(t, c, rowsOfTest, ""), 3, foldsOfTest)
+	spec.Predictions = []string{"predict_proba"}
+	request := &coordinator.EnsembleRequest{JobId: submit(t, c, spec), Metric: "neg_log_loss"}
+	if _, err := c.Wait(bounded(t), request.GetJobId()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := c.Ensemble(bounded(t), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeIt(t, c)
+	c = open()
+	defer closeIt(t, c)
+	after, err := c.Ensemble(bounded(t), request)
+	if err != nil || after.GetPredictionsId() != before.GetPredictionsId() {
+		t.Errorf("after a restart it gives %v (%v), want %v", after, err, before)
+	}
+}
+
 func TestOddMembersAreMarkedOrRefused(t *testing.T) {
 	constant := func(_, _ int) float64 { return 0.5 }
 	c, id := predicted(t, 4, func(_ *pb.Task, fit *pb.TaskFit) fold {

@@ -11,6 +11,7 @@ Nothing heavy is imported until it is needed.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossfold._errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from crossfold import ensemble, joblib, model_selection, policy
     from crossfold._client import Client
     from crossfold._report import Report
+    from crossfold._robustness import Robustness
     from crossfold.policy import choice, loguniform, randint, seed, uniform
 
 __version__ = "0.1.0"
@@ -57,6 +59,7 @@ __all__ = [
     "policy",
     "randint",
     "report",
+    "robustness",
     "seed",
     "stats",
     "uniform",
@@ -113,6 +116,43 @@ def report(search: object) -> Report:
     from crossfold import _report
 
     return _report.report(search)
+
+
+def robustness(
+    estimators: Any,
+    X: Any,
+    y: Any,
+    *,
+    seeds: int = 5,
+    orders: int = 5,
+    noise: Sequence[float] = (),
+    repeats: int = 3,
+    cv: Any = None,
+    scoring: Any = None,
+) -> Robustness:
+    """Cross-validate estimators again and again, as one job, to see what their scores hang on.
+
+    Parameters
+    ----------
+    estimators
+        One estimator or a list of them.
+    seeds
+        Repeats with other values of every `random_state` parameter.
+    orders
+        Repeats with the train rows in another order.
+    noise
+        Levels of Gaussian noise on the train rows, as parts of a column's standard deviation; X is numeric.
+    repeats
+        Repeats of each level.
+
+    Raises
+    ------
+    ValueError
+        A number is of no use.
+    """
+    from crossfold import _robustness
+
+    return _robustness.robustness(estimators, X, y, seeds, orders, noise, repeats, cv, scoring)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils.metaestimators import _safe_split
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -24,18 +24,22 @@ def fit_member(
     scorer: Any,
     error_score: float,
     final: bool = False,
+    noise: tuple[float, int] | None = None,
     return_estimator: bool = False,
 ) -> dict[str, Any]:
     """Fit one candidate on the train rows.
 
     A final fit gives the fitted estimator; its error is raised. Any other is scored on the test rows
-    as in a search: its error becomes the `error_score`.
+    as in a search: its error becomes the `error_score`. `noise` is a level and a seed: the train rows get
+    Gaussian noise of that part of each column's standard deviation.
     """
     if final:
         # Parameters may hold estimators, which must not be shared between fits.
         estimator = clone(estimator).set_params(**clone(parameters, safe=False))
         X_train, y_train = _safe_split(estimator, X, y, train)
         return {"estimator": estimator.fit(X_train, y_train)}
+    if noise is not None:
+        X = _noisy(X, train, *noise)
     returned: dict[str, Any] = _fit_and_score(
         clone(estimator),
         X,
@@ -52,3 +56,10 @@ def fit_member(
         error_score=error_score,
     )
     return returned
+
+
+def _noisy(X: Any, train: NDArray[np.int64], level: float, seed: int) -> NDArray[np.float64]:
+    noisy = np.array(X, dtype=np.float64)
+    spread = noisy[train].std(axis=0)
+    noisy[train] += level * spread * np.random.default_rng(seed).standard_normal((len(train), noisy.shape[1]))
+    return noisy

@@ -163,6 +163,7 @@ def _encode(batch: list[Any]) -> list[pb.SessionRequest]:
     for (job, is_control), items in itertools.groupby(batch, _kind):
         if is_control:
             for _, request in items:
+                assert isinstance(request, pb.SessionRequest)
                 requests += job.control(request)
         else:
             requests += job.requests([unit for _, unit in items])
