@@ -88,12 +88,12 @@ class FitJob(Job):
 
     def faulted(self, fault: task_pb2.Fault) -> None:
         if fault.HasField("running"):
-            self._record(fault.running, fault.worker, fault.attempt, None, fault.reason)
+            self._record(fault.running, fault.worker, fault.attempt, None, 0.0, fault.reason)
 
     def ended(self, result: task_pb2.Result) -> Outcome:
         seconds = result.slot_seconds or result.fit_seconds + result.score_seconds
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
-        self._record(result.index, result.worker, result.attempt, seconds, error)
+        self._record(result.index, result.worker, result.attempt, seconds, result.shared_seconds, error)
         shared = self._first.shared
         tolerant = isinstance(shared.get("error_score"), numbers.Number)
         if result.outcome == task_pb2.OUTCOME_POISON and tolerant:
@@ -104,7 +104,13 @@ class FitJob(Job):
         return super().ended(result)
 
     def _record(
-        self, index: int, worker: str, attempt: int, seconds: float | None, error: str | None
+        self,
+        index: int,
+        worker: str,
+        attempt: int,
+        seconds: float | None,
+        shared_seconds: float,
+        error: str | None,
     ) -> None:
         if self.watcher is None or index >= len(self._fits):
             return
@@ -117,6 +123,7 @@ class FitJob(Job):
                 "worker": worker,
                 "attempt": attempt,
                 "seconds": seconds,
+                "shared_seconds": shared_seconds,
                 "error": error,
             }
         )

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from crossfold import _arrow
 from crossfold._runtime import _failures, _objects
 from crossfold._runtime._capture import Capture
+from crossfold._runtime._prefix import Bill, Sharing
 from crossfold._runtime._sklearn import RecipeRunner
 from crossfold.v1.bridge_pb2 import Run
 from crossfold.v1.task_pb2 import OUTCOME_OK, OUTCOME_RAISED, Call, Code, Result, Task, TaskFit
@@ -34,7 +35,8 @@ class Runner:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._objects = _objects.Objects()
-        self._recipes = RecipeRunner()
+        self._sharing = Sharing()
+        self._recipes = RecipeRunner(self._sharing)
         self._place = _Place()
 
     def units(self, run: Run) -> Iterator[Unit]:
@@ -64,8 +66,9 @@ class Runner:
         output, warnings = self._capture.take()
         if output:
             result.output = output
-        if warnings:
-            result.warnings.extend(warnings)
+        for warning in warnings:
+            warning.message = _failures.as_unwatched(warning.message)
+        result.warnings.extend(warnings)
         return result
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
@@ -81,14 +84,18 @@ class Runner:
         X, y = self._objects.dataset(store_dir, task.dataset_id)
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
-        returned = code["function"](estimator, X, y, train=train, test=test, **arguments)
-        if isinstance(returned, Mapping) and "test_scores" in returned:
+        with self._sharing.fit(task, store_dir, X, arguments.get("scorer")) as bill:
+            returned = code["function"](estimator, X, y, train=train, test=test, **arguments)
+        if isinstance(returned, MutableMapping) and "test_scores" in returned:
+            _settle(result, returned, bill, fit.sharers)
             _set_scores(result, returned)
         _set_value(result, returned, store_dir)
 
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
-        _set_scores(result, self._recipes.fit(task, fit, store_dir, train, test))
+        returned, bill = self._recipes.fit(task, fit, store_dir, train, test)
+        _settle(result, returned, bill, fit.sharers)
+        _set_scores(result, returned)
 
 
 class _Place:
@@ -118,6 +125,16 @@ def _set_value(result: Result, value: Any, store_dir: str) -> None:
         result.value.inline = data
     else:
         result.value.blob_id = _arrow.write_blob(store_dir, data)
+
+
+def _settle(result: Result, returned: MutableMapping[str, Any], bill: Bill, sharers: int) -> None:
+    """Charge a fit with its own part of the time and its share of what was done once for several."""
+    result.shared_seconds = sum(bill.taken.values())
+    if returned.get("fit_error"):
+        returned["fit_error"] = _failures.as_unwatched(returned["fit_error"])
+    for name, phase in (("fit_time", "fit"), ("score_time", "score")):
+        if name in returned:
+            returned[name] = bill.settle(phase, returned[name], sharers)
 
 
 def _set_scores(result: Result, returned: Mapping[str, Any]) -> None:
