@@ -18,6 +18,8 @@ import (
 type workers struct {
 	living map[string]*worker
 	slots  int
+	// hosts is the number of machines they are on.
+	hosts int
 	// changed is closed when a worker comes or goes.
 	changed chan struct{}
 	// failure says why the coordinator's own worker is gone for good.
@@ -35,9 +37,12 @@ func newWorkers() workers {
 
 func (w *workers) announce() {
 	w.slots = 0
+	hosts := map[string]bool{}
 	for _, each := range w.living {
 		w.slots += int(each.info.GetSlots())
+		hosts[each.info.GetHost()] = true
 	}
+	w.hosts = len(hosts)
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
@@ -161,6 +166,7 @@ func (c *Coordinator) admit(j *job) {
 	if j.session != nil && j.session.paused {
 		slots = 0
 	}
+	j.machine.SetHosts(c.workers.hosts)
 	c.apply(j, j.machine.SetSlots(slots))
 }
 
