@@ -8,6 +8,7 @@ import pickle
 
 from crossfold import _preload
 from crossfold._errors import CrossfoldError, PicklingError
+from crossfold._hints import Hints
 from crossfold._identity import IdentityMap
 from crossfold._job import Job, Watcher
 from crossfold._lift import Fit, failed_score
@@ -31,6 +32,7 @@ class FitJob(Job):
         self._split_rows: list[int] = []
         self._settings: IdentityMap[int] = IdentityMap()
         self._by_digest: dict[bytes, int] = {}
+        self._hints = Hints()
         self._candidates = 0
         self._fits: list[tuple[int, int]] = []
 
@@ -69,7 +71,8 @@ class FitJob(Job):
         position = self._by_digest.get(digest := hashlib.sha256(data).digest())
         if position is None or setting is not None:
             position = self._candidates
-            append.candidates.add().pickle.CopyFrom(self.session.objects.value(data))
+            candidate = append.candidates.add(pickle=self.session.objects.value(data))
+            self._hints.give(candidate, fit.candidate)
             self._candidates += 1
             self._by_digest[digest] = position
         if setting is not None:

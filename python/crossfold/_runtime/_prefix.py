@@ -144,7 +144,7 @@ class _Fit:
 
     def _begin(self, estimator: Any, values: Any, target: Any) -> None:
         """Watch the transformers that lead a pipeline."""
-        leading = _leading(estimator)
+        leading = [step for _, step in _safe.leading_steps(estimator)]
         if not leading:
             return
         self._climate = _climate()
@@ -255,20 +255,6 @@ class _Fit:
         if known is None or threading.get_ident() != self._thread or _climate() != self._climate:
             return None
         return known[1]
-
-
-def _leading(estimator: Any) -> list[Any]:
-    """The transformers of a pipeline up to the first that is not known to be safe."""
-    leading: list[Any] = []
-    if type(estimator) is not Pipeline or not _safe.without_memory(estimator.get_params(deep=False)):
-        return leading
-    for _, step in estimator.steps[:-1]:
-        if step is None or step == "passthrough":
-            continue
-        if _safe.describe(step) is None:
-            break
-        leading.append(step)
-    return leading
 
 
 def _kinds(transformers: list[Any]) -> Iterator[type]:

@@ -115,9 +115,6 @@ _FUNCTIONS = frozenset(
 _OUTPUT = "_sklearn_output_config"
 _EXTRA = frozenset({_OUTPUT, "_parent_callback_ctx"})
 
-PASSTHROUGH = (None, "passthrough", "drop")
-"""Stands for a step or a branch that does nothing."""
-
 
 def describe(transformer: Any) -> str | None:
     """Return a text that is equal for equal transformers; None for one that is not known to be safe.
@@ -127,7 +124,7 @@ def describe(transformer: Any) -> str | None:
     """
     try:
         return _estimator(transformer)
-    except _Unknown:
+    except Exception:  # also whatever a person's get_params or an odd parameter raises
         return None
 
 
@@ -135,8 +132,27 @@ def describe_value(value: Any) -> str | None:
     """Return a text that is equal for equal parameter values; None for one that could be anything."""
     try:
         return _value(value)
-    except _Unknown:
+    except Exception:
         return None
+
+
+def leading_steps(estimator: Any) -> list[tuple[str, Any]]:
+    """The named transformers of a Pipeline up to the first that is not known to be safe."""
+    leading: list[tuple[str, Any]] = []
+    if f"{type(estimator).__module__}.{type(estimator).__qualname__}" != "sklearn.pipeline.Pipeline":
+        return leading
+    steps = estimator.steps
+    if not isinstance(steps, list) or not without_memory(vars(estimator)):
+        return leading
+    for entry in steps[:-1]:
+        if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[0], str):
+            break
+        if isinstance(entry[1], str | None):
+            continue
+        if describe(entry[1]) is None:
+            break
+        leading.append(entry)
+    return leading
 
 
 def is_settled(fitted: Any) -> bool:
