@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from e2e.cluster import PrivateCluster  # noqa: E402
 
-from bench import calls, first, memory, plain  # noqa: E402
+from bench import calls, first, memory, plain, prefix  # noqa: E402
 from bench.figures import CORES, Figure, ResultsDiffer, table  # noqa: E402
 
-CASES = {"plain": plain, "first": first, "calls": calls, "memory": memory}
+CASES = {"plain": plain, "first": first, "calls": calls, "memory": memory, "prefix": prefix}
 PEERS = ("loky",)
 
 
