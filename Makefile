@@ -76,14 +76,15 @@ check-generated: $(TOOLS)/.stamp
 generate: $(STAMPS)/requirements $(TOOLS)/.stamp ## Regenerate the Go and Python code of proto/
 	@.ci/generate
 
-bench: setup ## Print the benchmarks as ratios; CASE=name and PEERS=a,b narrow it down
-	@$(PY) tests/bench/run.py $(if $(CASE),--case $(CASE)) $(if $(PEERS),--peers $(PEERS))
+bench: setup bin/load ## Measure beside all peers; CASE=plain PEERS=loky,ray REPEATS=3 QUICK=1 narrow it down
+	@$(PY) tests/bench/run.py $(if $(CASE),--case $(CASE)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(REPEATS),--repeats $(REPEATS)) $(if $(QUICK),--quick)
 
 wheel: setup ## Build the wheel, binary inside, into dist/
 	$(PY) -m build --wheel --no-isolation --outdir dist python
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) bin dist out python/build python/*.egg-info python/crossfold/_bin
+	rm -rf $(VENV) .venv-bench bin dist out python/build python/*.egg-info python/crossfold/_bin
 
 # Stamps: each is newer than what it was made from, so a warm `make setup` does nothing.
 
@@ -102,6 +103,9 @@ $(STAMPS)/package: $(STAMPS)/requirements python/pyproject.toml
 
 bin/crossfold: go.mod go.sum $(GO_SOURCES)
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/crossfold
+
+bin/load: go.mod go.sum $(GO_SOURCES)
+	CGO_ENABLED=0 go build -trimpath -o $@ ./tests/bench/load
 
 # A link, so that the package runs the binary that was built last; a wheel gets the file itself.
 python/crossfold/_bin/crossfold: bin/crossfold

@@ -41,14 +41,20 @@ func (c *Coordinator) Events(ctx context.Context, jobID string) (<-chan *Event, 
 }
 
 func (c *Coordinator) follow(ctx context.Context, j *job, out chan<- *Event) {
-	for sent := 0; ; {
+	for at := (place{}); ; {
 		c.mu.Lock()
-		events, ended := j.log[sent:], j.machine.Ended()
+		data, next := j.log.behind(at)
+		ended := j.machine.Ended()
 		if j.changed == nil {
 			j.changed = make(chan struct{})
 		}
 		changed := j.changed
 		c.mu.Unlock()
+		events, err := decodeEvents(j.id, data)
+		if err != nil {
+			c.logger.Error("coordinator: a job's events can't be read", "job", j.id, "error", err)
+			return
+		}
 		for _, event := range events {
 			select {
 			case out <- event:
@@ -58,7 +64,10 @@ func (c *Coordinator) follow(ctx context.Context, j *job, out chan<- *Event) {
 				return
 			}
 		}
-		sent += len(events)
+		at = next
+		if len(events) > 0 {
+			continue
+		}
 		if ended {
 			return
 		}

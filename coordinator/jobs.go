@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -32,13 +33,18 @@ type job struct {
 	session *Session
 	// since is when the job began to wait for a worker; zero while there is one.
 	since time.Time
-	// checked says that the workers' environment suits the job.
-	checked bool
+	// suited is the workers' environment that was found to suit the job; nil before.
+	suited *pb.Environment
+	// environment is what the job's tasks say that their results depend on.
+	environment *pb.Environment
 	// ran says that the job had a worker before, if in an earlier coordinator.
 	ran bool
 
+	// predicted is nil unless the job's fits return predictions.
+	predicted *outOfFold
+
 	// log holds every event of a whole job; changed is closed when it grows.
-	log     []*pb.Event
+	log     eventLog
 	changed chan struct{}
 }
 
@@ -48,10 +54,15 @@ func newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
 		FailFast:     recipe.GetErrorScore() == "raise",
 		FailTogether: recipe != nil && session == nil,
+		FoldByFold:   spec.GetPruning() != nil, Metric: pruneMetric(spec.GetPruning()),
 	})
-	return &job{
+	j := &job{
 		id: id, spec: spec, session: session, machine: machine, submitted: time.Now().Unix(), since: time.Now(),
-	}, step
+	}
+	if len(spec.GetPredictions()) > 0 {
+		j.predicted = newOutOfFold()
+	}
+	return j, step
 }
 
 // whole says that the job lives on without its client.
@@ -65,6 +76,14 @@ func (j *job) sessionID() string {
 		return j.session.id
 	}
 	return j.id
+}
+
+// suit notes that the workers' environment suits the job.
+func (j *job) suit(workers *pb.Environment) {
+	j.suited, j.ran = workers, true
+	j.environment = &pb.Environment{
+		Python: workers.GetPython(), Packages: workers.GetPackages(), Code: j.spec.GetEnvironment().GetCode(),
+	}
 }
 
 // add appends units that were validated.
@@ -81,6 +100,9 @@ func (j *job) add(more *pb.Append) gather.Step {
 				len(candidate.GetPrefixKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
 		})
 		j.fits = append(j.fits, fit)
+		if j.predicted != nil {
+			j.predicted.expect(fit.GetCandidate())
+		}
 	}
 	for _, call := range more.GetCalls() {
 		units = append(units, plan.Unit{
@@ -88,7 +110,14 @@ func (j *job) add(more *pb.Append) gather.Step {
 		})
 		j.calls = append(j.calls, call)
 	}
-	return j.machine.Append(units)
+	if j.spec.GetPruning() == nil {
+		return j.machine.Append(units)
+	}
+	candidates := make([]uint32, len(units))
+	for i := range units {
+		candidates[i] = j.fits[units[i].Index].GetCandidate()
+	}
+	return j.machine.AppendGrid(units, candidates)
 }
 
 // wholeGrid is every candidate on every split, candidate by candidate.
@@ -106,7 +135,8 @@ func wholeGrid(candidates, splits int) []*pb.JobFit {
 func (j *job) task(a gather.Assignment) *pb.Task {
 	task := &pb.Task{
 		Id: a.TaskID, JobId: j.id, SessionId: j.sessionID(), Attempt: a.Attempt,
-		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(),
+		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(), Environment: j.environment,
+		Predictions: j.spec.GetPredictions(),
 	}
 	if j.hasCalls() {
 		task.Calls = make([]*pb.Call, len(a.Units))
@@ -143,6 +173,9 @@ func (c *Coordinator) apply(j *job, step gather.Step) {
 		}
 		c.courier.send(j.id, c.publishErrand(tasks))
 	}
+	if step.Decide != nil {
+		c.decide(j, step.Decide)
+	}
 	if step.Finished {
 		c.finish(j)
 	}
@@ -176,13 +209,14 @@ func (c *Coordinator) publishErrand(tasks []*pb.Task) func(context.Context) erro
 // emit counts what happened and tells those who listen.
 func (c *Coordinator) emit(j *job, step gather.Step) {
 	c.counts.tasks += uint64(step.TasksDone)
+	j.remember(step.Events)
 	for _, event := range step.Events {
 		switch kind := event.GetKind().(type) {
 		case *pb.Event_Result:
 			if j.hasCalls() {
 				c.counts.calls++
 				j.calls[kind.Result.GetIndex()] = nil // its pickle is not needed again
-			} else {
+			} else if kind.Result.GetOutcome() != pb.Outcome_OUTCOME_PRUNED {
 				c.counts.fits++
 			}
 		case *pb.Event_Fault:
@@ -200,7 +234,7 @@ func (c *Coordinator) emit(j *job, step gather.Step) {
 		}
 		return
 	}
-	j.log = append(j.log, step.Events...)
+	j.log.add(step.Events...)
 	if j.changed != nil {
 		close(j.changed)
 		j.changed = nil
@@ -266,14 +300,25 @@ func (c *Coordinator) outcome(outcome queue.Outcome) {
 		}
 		return
 	}
-	for results := outcome.Results; len(results) > 0; {
-		id, n := results[0].GetJobId(), 1
-		for n < len(results) && results[n].GetJobId() == id {
-			n++
-		}
+	for id, results := range byJob(outcome.Results) {
 		if j := c.jobs[id]; j != nil {
-			c.apply(j, j.machine.Results(results[:n]))
+			c.apply(j, j.machine.Results(results))
 		}
-		results = results[n:]
+	}
+}
+
+// byJob yields runs of results of the same job.
+func byJob(results []*pb.Result) iter.Seq2[string, []*pb.Result] {
+	return func(yield func(string, []*pb.Result) bool) {
+		for len(results) > 0 {
+			id, n := results[0].GetJobId(), 1
+			for n < len(results) && results[n].GetJobId() == id {
+				n++
+			}
+			if !yield(id, results[:n]) {
+				return
+			}
+			results = results[n:]
+		}
 	}
 }

@@ -40,9 +40,9 @@ func (c *Coordinator) resume(ctx context.Context) (<-chan queue.Outcome, error) 
 func (c *Coordinator) restore(manifest *queue.Manifest) *job {
 	j, step := newJob(manifest.JobID, manifest.Spec, nil)
 	j.submitted = manifest.SubmittedUnix
-	j.log = append(j.log, step.Events...)
+	j.log.add(step.Events...)
 	// No worker is known yet, so nothing is handed out.
-	j.log = append(j.log, j.add(wholeAppend(manifest.Spec)).Events...)
+	j.log.add(j.add(wholeAppend(manifest.Spec)).Events...)
 	return j
 }
 
@@ -58,13 +58,14 @@ func (c *Coordinator) replay(ctx context.Context, outcomes <-chan queue.Outcome)
 			if outcome.Replayed {
 				return strangers, nil
 			}
-			for _, result := range outcome.Results {
-				j := c.jobs[result.GetJobId()]
-				if j == nil {
-					strangers[result.GetJobId()] = true
-					continue
+			for id, results := range byJob(outcome.Results) {
+				if j := c.jobs[id]; j != nil {
+					events := j.machine.Results(results).Events
+					j.remember(events)
+					j.log.add(events...)
+				} else {
+					strangers[id] = true
 				}
-				j.log = append(j.log, j.machine.Results([]*pb.Result{result}).Events...)
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -75,7 +76,7 @@ func (c *Coordinator) replay(ctx context.Context, outcomes <-chan queue.Outcome)
 // goOn ends a job that had ended, and closes one that was running: then it ends with its last fit.
 func (c *Coordinator) goOn(j *job, manifest *queue.Manifest) {
 	if manifest.State.GetPhase() != pb.JobState_PHASE_RUNNING {
-		j.log = append(j.log, j.machine.Restore(manifest.State).Events...)
+		j.log.add(j.machine.Restore(manifest.State).Events...)
 		j.splits, j.candidates, j.fits = nil, nil, nil
 		c.ended = append(c.ended, j.id)
 		return

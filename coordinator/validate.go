@@ -32,7 +32,26 @@ func (c *Coordinator) checkSpec(spec *pb.JobSpec) error {
 	if spec.GetSplitSpec() != nil && len(spec.GetSplits()) > 0 {
 		return invalid("the job has both split_spec and %d splits: set one", len(spec.GetSplits()))
 	}
+	if err := checkPredictions(spec.GetPredictions()); err != nil {
+		return err
+	}
+	if err := c.checkPruning(spec); err != nil {
+		return err
+	}
 	return c.checkCode(spec)
+}
+
+// predictionMethods are what fits may be asked for.
+var predictionMethods = []string{"predict", "predict_proba", "decision_function"}
+
+func checkPredictions(methods []string) error {
+	for i, method := range methods {
+		if !slices.Contains(predictionMethods, method) || slices.Contains(methods[:i], method) {
+			return invalid("predictions %q is not known, or is listed twice: use %s",
+				method, strings.Join(predictionMethods, ", "))
+		}
+	}
+	return nil
 }
 
 func (c *Coordinator) checkCode(spec *pb.JobSpec) error {

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/crossfold/crossfold/coordinator/queue"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
 
@@ -17,7 +18,10 @@ import (
 // of its Python: until then nothing can run on it.
 type workers struct {
 	living map[string]*worker
-	slots  int
+	// environment is what every worker that gets tasks has; nil when there is none.
+	environment *pb.Environment
+	// slots are those of the workers that get tasks.
+	slots int
 	// hosts is the number of machines they are on.
 	hosts int
 	// changed is closed when a worker comes or goes.
@@ -27,8 +31,10 @@ type workers struct {
 }
 
 type worker struct {
-	info *pb.WorkerInfo
-	seen time.Time
+	info       *pb.WorkerInfo
+	came, seen time.Time
+	// refused says why it gets no tasks; empty when it does.
+	refused string
 }
 
 func newWorkers() workers {
@@ -36,24 +42,65 @@ func newWorkers() workers {
 }
 
 func (w *workers) announce() {
+	w.judge()
 	w.slots = 0
 	hosts := map[string]bool{}
 	for _, each := range w.living {
-		w.slots += int(each.info.GetSlots())
-		hosts[each.info.GetHost()] = true
+		if each.refused == "" {
+			w.slots += int(each.info.GetSlots())
+			hosts[each.info.GetHost()] = true
+		}
 	}
 	w.hosts = len(hosts)
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
-// sorted lists the workers by id.
+// judge says which workers get tasks. The environment of the one that came first is the cluster's as
+// long as any worker has it; those that differ are refused.
+func (w *workers) judge() {
+	var first *worker
+	suits := false
+	for _, each := range w.living {
+		if first == nil || each.came.Before(first.came) {
+			first = each
+		}
+		suits = suits || w.environment != nil && queue.CompareEnvironments(w.environment, each.info.GetEnvironment()) == nil
+	}
+	if !suits {
+		w.environment = nil
+		if first != nil {
+			w.environment = first.info.GetEnvironment()
+		}
+	}
+	for _, each := range w.living {
+		each.refused = ""
+		if d := queue.CompareEnvironments(w.environment, each.info.GetEnvironment()); d != nil {
+			each.refused = fmt.Sprintf("it has %s %s, but the other workers %s %s: "+
+				"start it with the same interpreter as they (crossfold worker --python EXE), or install equal versions",
+				d.Name, d.Found, d.Name, d.Wanted)
+		}
+	}
+}
+
+// sorted lists the workers by id, the refused ones too.
 func (w *workers) sorted() []*pb.WorkerInfo {
 	infos := make([]*pb.WorkerInfo, 0, len(w.living))
 	for _, id := range slices.Sorted(maps.Keys(w.living)) {
-		infos = append(infos, w.living[id].info)
+		each := w.living[id]
+		info := each.info
+		if each.refused != "" {
+			info = proto.CloneOf(info) // what was received is shared
+			info.Refused = each.refused
+		}
+		infos = append(infos, info)
 	}
 	return infos
+}
+
+// serving lists the workers that get tasks, by id.
+func (w *workers) serving() []*pb.WorkerInfo {
+	return slices.DeleteFunc(w.sorted(), func(info *pb.WorkerInfo) bool { return info.GetRefused() != "" })
 }
 
 // watchWorkers keeps the list of workers and what depends on it up to date.
@@ -81,13 +128,28 @@ func (c *Coordinator) heard(info *pb.WorkerInfo) {
 	if info.GetEnvironment().GetPython() == "" && known == nil {
 		return
 	}
-	c.workers.living[info.GetId()] = &worker{info: info, seen: time.Now()}
-	if known == nil || known.info.GetSlots() != info.GetSlots() {
-		if known == nil {
-			c.logger.Info("coordinator: worker came", "worker", info.GetId(), "host", info.GetHost(),
-				"slots", info.GetSlots(), "python", info.GetEnvironment().GetPython())
-		}
+	now := time.Now()
+	if known == nil {
+		c.workers.living[info.GetId()] = &worker{info: info, came: now, seen: now}
+		c.logger.Info("coordinator: worker came", "worker", info.GetId(), "host", info.GetHost(),
+			"slots", info.GetSlots(), "python", info.GetEnvironment().GetPython())
 		c.workersChanged()
+		c.warnOfRefused(info.GetId())
+		return
+	}
+	before := known.info
+	known.info, known.seen = info, now
+	if !proto.Equal(before.GetEnvironment(), info.GetEnvironment()) {
+		c.workersChanged()
+		c.warnOfRefused(info.GetId())
+	} else if before.GetSlots() != info.GetSlots() {
+		c.workersChanged()
+	}
+}
+
+func (c *Coordinator) warnOfRefused(id string) {
+	if w := c.workers.living[id]; w.refused != "" {
+		c.logger.Warn("coordinator: worker gets no tasks", "worker", id, "host", w.info.GetHost(), "reason", w.refused)
 	}
 }
 
@@ -155,12 +217,12 @@ func (c *Coordinator) admit(j *job) {
 		return
 	}
 	j.since = time.Time{}
-	if !j.checked {
+	if j.suited != c.workers.environment {
 		if err := c.compareEnvironment(j.spec.GetEnvironment()); err != nil {
 			c.apply(j, j.machine.Fail(err.Code, err.Message))
 			return
 		}
-		j.checked, j.ran = true, true
+		j.suit(c.workers.environment)
 	}
 	slots := c.workers.slots
 	if j.session != nil && j.session.paused {
@@ -172,36 +234,15 @@ func (c *Coordinator) admit(j *job) {
 
 // compareEnvironment refuses a client whose results could differ from the workers'.
 func (c *Coordinator) compareEnvironment(client *pb.Environment) *Error {
-	for _, info := range c.workers.sorted() {
-		if difference := differs(client, info.GetEnvironment()); difference != "" {
+	for _, info := range c.workers.serving() {
+		if d := queue.CompareEnvironments(client, info.GetEnvironment()); d != nil {
 			return &Error{Code: codes.FailedPrecondition, Message: fmt.Sprintf(
-				"%s on worker %s (%s): start the workers with the client's interpreter "+
-					"(crossfold worker --python EXE), or install equal versions on both sides",
-				difference, info.GetId(), info.GetHost())}
+				"the client has %s %s, but it is %s %s on worker %s (%s): start the workers with the client's "+
+					"interpreter (crossfold worker --python EXE), or install equal versions on both sides",
+				d.Name, d.Wanted, d.Name, d.Found, info.GetId(), info.GetHost())}
 		}
 	}
 	return nil
-}
-
-// differs names the first difference that counts; empty when there is none.
-func differs(client, worker *pb.Environment) string {
-	mine, theirs := client.GetPython(), worker.GetPython()
-	if mine != "" && theirs != "" && minor(mine) != minor(theirs) {
-		return fmt.Sprintf("the client runs Python %s, but it is Python %s", mine, theirs)
-	}
-	for _, name := range slices.Sorted(maps.Keys(client.GetPackages())) {
-		mine, theirs := client.GetPackages()[name], worker.GetPackages()[name]
-		if mine != "" && theirs != "" && mine != theirs {
-			return fmt.Sprintf("the client has %s %s, but it is %s %s", name, mine, name, theirs)
-		}
-	}
-	return ""
-}
-
-// minor is the first two numbers of a version.
-func minor(version string) string {
-	parts := strings.SplitN(version, ".", 3)
-	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 // Hello tells a client what it talks to. Unless told not to wait it waits for a worker to report,
@@ -235,7 +276,7 @@ func (c *Coordinator) Hello(ctx context.Context, request *pb.HelloRequest) (*pb.
 func (c *Coordinator) hello(request *pb.HelloRequest) (*pb.HelloResponse, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	infos := c.workers.sorted()
+	infos := c.workers.serving()
 	if len(infos) == 0 && !request.GetNoWait() {
 		if c.workers.failure != "" {
 			return nil, nil, &Error{Code: codes.Unavailable, Message: c.noWorker()}
@@ -247,10 +288,7 @@ func (c *Coordinator) hello(request *pb.HelloRequest) (*pb.HelloResponse, <-chan
 	}
 	answer := &pb.HelloResponse{
 		Version: c.config.Version, StoreDir: c.store.Dir(), Workers: uint32(len(infos)),
-		Slots: uint32(c.workers.slots),
-	}
-	if len(infos) > 0 {
-		answer.Environment = infos[0].GetEnvironment()
+		Slots: uint32(c.workers.slots), Environment: c.workers.environment,
 	}
 	return answer, nil, nil
 }

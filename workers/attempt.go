@@ -125,7 +125,7 @@ func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
 	if err := w.fetchObjects(ctx, task); err != nil {
 		return err
 	}
-	who := owner{task.GetSessionId(), kindOf(task.GetCode())}
+	who := owner{task.GetSessionId(), kindOf(task.GetCode()), codeOf(task.GetEnvironment())}
 	child, err := w.pool.acquire(ctx, who, task.GetCode().GetPreload())
 	if err != nil {
 		return err
@@ -148,20 +148,22 @@ func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
 // may have got that far.
 func (w *Worker) unfinished(ctx context.Context, task *pb.Task) (*pb.Task, error) {
 	var fits []*pb.TaskFit
-	for _, fit := range task.GetFits() {
-		has, err := w.cfg.Queue.HasResult(ctx, task.GetJobId(), fit.GetIndex())
+	if len(task.GetFits()) > 0 {
+		has, err := w.cfg.Queue.HasResults(ctx, task.GetJobId(), unitsOf(task))
 		if err != nil {
-			return nil, fmt.Errorf("workers: look up result %d: %w: %w", fit.GetIndex(), errStore, err)
+			return nil, fmt.Errorf("workers: look up the results of task %s: %w: %w", task.GetId(), errStore, err)
 		}
-		if !has {
-			fits = append(fits, fit)
+		for i, fit := range task.GetFits() {
+			if !has[i] {
+				fits = append(fits, fit)
+			}
 		}
 	}
 	// A received message is shared, so the rest goes into another one.
 	return &pb.Task{
 		Id: task.GetId(), JobId: task.GetJobId(), SessionId: task.GetSessionId(), Attempt: task.GetAttempt(),
 		Code: task.GetCode(), DatasetId: task.GetDatasetId(), Split: task.GetSplit(),
-		Fits: fits, Calls: task.GetCalls(),
+		Fits: fits, Calls: task.GetCalls(), Environment: task.GetEnvironment(),
 	}, nil
 }
 

@@ -33,7 +33,7 @@ func (p *pulse) want() {
 func (w *Worker) heartbeats() {
 	for w.ctx.Err() == nil {
 		if _, err := w.zygotes.get(w.ctx, baseKind); err != nil {
-			w.pause()
+			w.pause(retryPause)
 			continue
 		}
 		w.heartbeat()

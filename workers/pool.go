@@ -14,10 +14,12 @@ import (
 // forkAttempts is how many zygotes are tried for one process.
 const forkAttempts = 3
 
-// owner is who a process may serve: it never leaves its session, or its kind.
+// owner is who a process may serve: it never leaves its session, or its kind, and what it imported of
+// the user's own code stays as it was.
 type owner struct {
 	session string
 	kind    kind
+	code    string
 }
 
 type idleChild struct {
@@ -28,6 +30,7 @@ type idleChild struct {
 // pool keeps the processes that wait for the next task of their session.
 type pool struct {
 	zygotes *zygotes
+	spares  *spares
 	limit   int
 	logger  *slog.Logger
 
@@ -38,13 +41,16 @@ type pool struct {
 	ending sync.WaitGroup
 }
 
-func newPool(zygotes *zygotes, limit int, logger *slog.Logger) *pool {
-	return &pool{zygotes: zygotes, limit: limit, logger: logger}
+func newPool(zygotes *zygotes, spares *spares, limit int, logger *slog.Logger) *pool {
+	return &pool{zygotes: zygotes, spares: spares, limit: limit, logger: logger}
 }
 
 // acquire returns a process for a task; the caller gives it back or closes it.
 func (p *pool) acquire(ctx context.Context, who owner, preload []string) (*process.Child, error) {
 	if child := p.take(who); child != nil {
+		return child, nil
+	}
+	if child := p.spares.take(who.kind, preload); child != nil {
 		return child, nil
 	}
 	for attempt := 1; ; attempt++ {
@@ -54,6 +60,7 @@ func (p *pool) acquire(ctx context.Context, who owner, preload []string) (*proce
 		}
 		child, err := zygote.Fork(ctx, preload)
 		if err == nil {
+			p.spares.learn(who.kind, zygote, preload)
 			return child, nil
 		}
 		// One that has just died is replaced by the next get.
@@ -94,8 +101,9 @@ func (p *pool) release(who owner, child *process.Child) {
 	}
 }
 
-// endSession ends a session's idle processes.
+// endSession ends a session's idle processes and gets some ready for the next one.
 func (p *pool) endSession(session string) {
+	defer p.spares.refill()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = slices.DeleteFunc(p.idle, func(idle idleChild) bool {
@@ -115,7 +123,7 @@ func (p *pool) end(child *process.Child) {
 	})
 }
 
-// close ends every idle process. Nothing may be released afterwards.
+// close ends every idle process and the spares. Nothing may be released afterwards.
 func (p *pool) close() {
 	p.mu.Lock()
 	for _, idle := range p.idle {
@@ -124,4 +132,5 @@ func (p *pool) close() {
 	p.idle = nil
 	p.mu.Unlock()
 	p.ending.Wait()
+	p.spares.close()
 }

@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	// storing is how many results of one task are on their way to the ledger at a time.
+	// storing is how many messages of one task are on their way at a time.
 	storing = 8
 	// batchBytes is the most that results of calls may take in one message.
 	batchBytes = 512 << 10
@@ -30,6 +31,11 @@ type publisher struct {
 
 	batch     []*pb.Result
 	batchSize int
+
+	mu sync.Mutex
+	// fits wait while earlier ones are stored: they share the next message and its sync.
+	fits   []*pb.Result
+	storer bool
 }
 
 func newPublisher(ctx context.Context, q queue.Queue, worker string, task *pb.Task) *publisher {
@@ -58,13 +64,31 @@ func (p *publisher) take(message *pb.FromChild, more bool) error {
 
 // store writes the result of a fit to the ledger, beside the fits that follow.
 func (p *publisher) store(result *pb.Result) {
-	p.group.Go(func() error {
-		if _, err := p.queue.PublishResult(p.ctx, result); err != nil {
-			return fmt.Errorf("workers: publish result %d of job %s: %w: %w",
-				result.GetIndex(), result.GetJobId(), errStore, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fits = append(p.fits, result)
+	if !p.storer {
+		p.storer = true
+		p.group.Go(p.storeFits)
+	}
+}
+
+// storeFits stores what waits until nothing does.
+func (p *publisher) storeFits() error {
+	for {
+		p.mu.Lock()
+		fits := p.fits
+		p.fits = nil
+		p.storer = len(fits) > 0
+		p.mu.Unlock()
+		if len(fits) == 0 {
+			return nil
 		}
-		return nil
-	})
+		if err := p.queue.PublishResults(p.ctx, fits); err != nil {
+			return fmt.Errorf("workers: publish %d results of job %s: %w: %w",
+				len(fits), p.task.GetJobId(), errStore, err)
+		}
+	}
 }
 
 // add collects the result of a call.

@@ -102,7 +102,7 @@ func Start(ctx context.Context, cfg Config) (*Worker, error) {
 	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	w.close = sync.OnceValue(w.shutDown)
 	w.zygotes = newZygotes(w.ctx, cfg)
-	w.pool = newPool(w.zygotes, cfg.Slots, cfg.Logger)
+	w.pool = newPool(w.zygotes, newSpares(w.ctx, cfg.Slots, cfg.Logger), cfg.Slots, cfg.Logger)
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -152,11 +152,13 @@ func (w *Worker) serveSlot() {
 	for w.ctx.Err() == nil {
 		// A worker without a working Python must not take tasks from others.
 		if _, err := w.zygotes.get(w.ctx, baseKind); err != nil {
-			w.pause()
+			w.pause(retryPause)
 			continue
 		}
 		delivery, err := w.source.Fetch(w.ctx)
 		switch {
+		case err == nil && !w.suits(delivery):
+			w.pause(misfitPause)
 		case err == nil:
 			w.serve(delivery)
 		case errors.Is(err, queue.ErrClosed):
@@ -166,15 +168,15 @@ func (w *Worker) serveSlot() {
 			return
 		case w.ctx.Err() == nil:
 			w.cfg.Logger.Error("fetch a task; trying again", "worker", w.cfg.ID, "error", err)
-			w.pause()
+			w.pause(retryPause)
 		}
 	}
 }
 
-func (w *Worker) pause() {
+func (w *Worker) pause(length time.Duration) {
 	select {
 	case <-w.ctx.Done():
-	case <-time.After(retryPause):
+	case <-time.After(length):
 	}
 }
 

@@ -18,6 +18,8 @@ var environment = []string{
 	"TF_NUM_INTRAOP_THREADS=1",
 	"TF_NUM_INTEROP_THREADS=1",
 	"TF_CPP_MIN_LOG_LEVEL=2",
+	// What joblib counts as CPUs: LightGBM starts as many threads, whatever OpenMP was told.
+	"LOKY_MAX_CPU_COUNT=1",
 	// Arrow's allocator would start a thread: a process with threads should not fork.
 	"JE_ARROW_MALLOC_CONF=background_thread:false",
 }

@@ -146,6 +146,16 @@ func (z *Zygote) Done() <-chan struct{} { return z.done }
 // Fork makes a child, after the zygote has imported preload. It returns an error that wraps
 // ErrZygoteDead when another zygote is needed.
 func (z *Zygote) Fork(ctx context.Context, preload []string) (*Child, error) {
+	return z.fork(ctx, &pb.Fork{Preload: preload})
+}
+
+// ForkSpare makes a child ahead of need: before it is returned it goes through the motions of a
+// first fit.
+func (z *Zygote) ForkSpare(ctx context.Context) (*Child, error) {
+	return z.fork(ctx, &pb.Fork{Rehearse: true})
+}
+
+func (z *Zygote) fork(ctx context.Context, fork *pb.Fork) (*Child, error) {
 	ctx, cancel := context.WithTimeout(ctx, forkTimeout)
 	defer cancel()
 	select {
@@ -155,7 +165,7 @@ func (z *Zygote) Fork(ctx context.Context, preload []string) (*Child, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("process: fork: %w", ctx.Err())
 	}
-	child, err := z.sendFork(preload)
+	child, err := z.sendFork(fork)
 	if err != nil {
 		<-z.forking
 		return nil, err
@@ -170,18 +180,18 @@ func (z *Zygote) Fork(ctx context.Context, preload []string) (*Child, error) {
 	return child, nil
 }
 
-func (z *Zygote) sendFork(preload []string) (*Child, error) {
+func (z *Zygote) sendFork(fork *pb.Fork) (*Child, error) {
 	z.mu.Lock()
 	z.lastID++
 	id := z.lastID
 	z.mu.Unlock()
+	fork.Id = id
 	child, theirs, err := newChild(z, id)
 	if err != nil {
 		return nil, fmt.Errorf("process: fork: %w", err)
 	}
 	defer closeAll(theirs)
-	fork := &pb.ToZygote{Kind: &pb.ToZygote_Fork{Fork: &pb.Fork{Id: id, Preload: preload}}}
-	frame, err := appendFrame(nil, fork)
+	frame, err := appendFrame(nil, &pb.ToZygote{Kind: &pb.ToZygote_Fork{Fork: fork}})
 	if err != nil {
 		child.release()
 		return nil, err

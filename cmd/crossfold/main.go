@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(), newInspect(), newJobs(), newPolicy(), newUp(), newCoordinator(), newWorker(), newVersion())
+	root.AddCommand(newRun(), newInspect(), newJobs(), newBench(), newPolicy(), newUp(), newCoordinator(), newWorker(), newVersion())
 	for _, command := range root.Commands() {
 		markFailures(command)
 	}

@@ -112,6 +112,17 @@ func (f *runFlags) search(ctx context.Context, cmd *cobra.Command, file *jobfile
 	if err := leaderboard.Print(out, outcome.Results, f.top); err != nil {
 		return err
 	}
+	if outcome.Selected >= 0 {
+		if err := leaderboard.PrintSelected(out, outcome.Results.Table, outcome.Selected); err != nil {
+			return err
+		}
+	}
+	if outcome.Ensemble != nil {
+		err := leaderboard.PrintEnsemble(out, outcome.Results.Table, file.Ensemble.GetMetric(), outcome.Ensemble)
+		if err != nil {
+			return err
+		}
+	}
 	if f.out == "" {
 		return nil
 	}

@@ -41,6 +41,11 @@ type Config struct {
 	FailFast bool
 	// FailTogether makes the job a failed one when every one of its units failed.
 	FailTogether bool
+	// FoldByFold hands fits out split by split and asks after each which candidates go on. The job
+	// gets beyond its first split when it is closed.
+	FoldByFold bool
+	// Metric names the scores that such a decision is made by.
+	Metric string
 }
 
 // Step is what the coordinator must do, in the order of the fields.
@@ -53,6 +58,8 @@ type Step struct {
 	Drop bool
 	// Publish holds tasks to hand out.
 	Publish []Assignment
+	// Decide is a fold that all candidates have finished: Prune must answer it.
+	Decide *Round
 	// TasksDone is the number of tasks all of whose units have their results now.
 	TasksDone int
 	// Finished says that the job ended with this step; State tells how.
@@ -113,6 +120,8 @@ type Job struct {
 	barren int
 	// worst is the failed unit that comes first in the job.
 	worst *pb.Result
+	// rounds is nil unless the job goes fold by fold.
+	rounds *rounds
 }
 
 // New returns a running job without units, and the event that says so.
@@ -122,6 +131,9 @@ func New(config Config) (*Job, Step) {
 		planner: plan.New(),
 		state:   &pb.JobState{Phase: pb.JobState_PHASE_RUNNING},
 		tasks:   map[uint32]*task{},
+	}
+	if config.FoldByFold {
+		j.rounds = &rounds{}
 	}
 	return j, Step{Events: []*pb.Event{j.stateEvent()}}
 }
@@ -168,6 +180,7 @@ func (j *Job) Close() Step {
 	j.closed = true
 	var step Step
 	j.finish(&step)
+	j.decide(&step)
 	return step
 }
 
@@ -194,6 +207,7 @@ func (j *Job) Results(results []*pb.Result) Step {
 	}
 	j.handOut(&step)
 	j.finish(&step)
+	j.decide(&step)
 	return step
 }
 
@@ -217,6 +231,9 @@ func (j *Job) result(result *pb.Result, step *Step) {
 	if result.GetSlotSeconds() > 0 {
 		j.planner.Observe(index, result.GetSlotSeconds(), result.GetSharedSeconds())
 	}
+	if j.rounds != nil {
+		j.rounds.finished(index, result, j.config.Metric)
+	}
 	j.state.Finished++
 	step.Events = append(step.Events, &pb.Event{
 		JobId: j.config.JobID, Kind: &pb.Event_Result{Result: result},
@@ -227,6 +244,9 @@ func (j *Job) result(result *pb.Result, step *Step) {
 }
 
 func failed(result *pb.Result) bool {
+	if result.GetOutcome() == pb.Outcome_OUTCOME_PRUNED {
+		return false
+	}
 	return result.GetOutcome() != pb.Outcome_OUTCOME_OK || result.GetFailure() != nil
 }
 

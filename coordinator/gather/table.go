@@ -99,7 +99,7 @@ func newTable(spec *pb.JobSpec, units []*pb.Result) *Table {
 	return t
 }
 
-// scores reads one number of every unit; a unit without a result has NaN.
+// scores reads one number of every unit; a unit that was not run has NaN.
 func (t *Table) scores(units []*pb.Result, value func(*pb.Result) float64) Scores {
 	rows := len(t.Params)
 	s := Scores{
@@ -113,7 +113,7 @@ func (t *Table) scores(units []*pb.Result, value func(*pb.Result) float64) Score
 	for candidate := range rows {
 		for split := range row {
 			row[split] = math.NaN()
-			if unit := units[candidate*t.Splits+split]; unit != nil {
+			if unit := units[candidate*t.Splits+split]; unit != nil && unit.GetOutcome() != pb.Outcome_OUTCOME_PRUNED {
 				row[split] = value(unit)
 			}
 			s.Splits[split][candidate] = row[split]

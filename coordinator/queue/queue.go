@@ -32,13 +32,18 @@ type Queue interface {
 	// stored result of a (job, index) stands for ever: for a later one first is false, and it is
 	// dropped.
 	PublishResult(ctx context.Context, result *pb.Result) (first bool, err error)
+	// PublishResults stores results of one task's fits like PublishResult, in as few messages as
+	// their size allows. A fit's first stored result stands here, too; Outcomes may deliver a later
+	// one behind it, which its receiver must ignore.
+	PublishResults(ctx context.Context, results []*pb.Result) error
 	// PublishCallResults sends results of opaque calls. They are delivered to Outcomes once and do
 	// not survive a restart: nobody is left to receive them.
 	PublishCallResults(ctx context.Context, results []*pb.Result) error
 	// PublishFault reports an attempt that died. It is stored until the coordinator has seen it.
 	PublishFault(ctx context.Context, fault *pb.Fault) error
-	// HasResult says whether the ledger holds a result for a fit.
-	HasResult(ctx context.Context, jobID string, index uint32) (bool, error)
+	// HasResults says of each index whether the ledger holds that fit's result. Results that were
+	// stored together are found by their first, so indices holds all fits of the task in question.
+	HasResults(ctx context.Context, jobID string, indices []uint32) ([]bool, error)
 	// Outcomes delivers every result in the ledger, in stored order, then one Outcome with Replayed
 	// set, then everything new: results, results of calls, and faults. There is one consumer at a
 	// time, the coordinator. The channel is closed when ctx ends or the queue is closed.

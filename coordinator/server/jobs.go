@@ -71,6 +71,16 @@ func (j *jobsService) Stats(context.Context, *pb.StatsRequest) (*pb.StatsRespons
 	return j.c.Stats(), nil
 }
 
+func (j *jobsService) Ensemble(ctx context.Context, request *pb.EnsembleRequest) (*pb.EnsembleResponse, error) {
+	ctx, cancel := j.server.until(ctx)
+	defer cancel()
+	answer, err := j.c.Ensemble(ctx, request)
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return answer, nil
+}
+
 // Session reads steps in this goroutine and writes events in another. It ends, and with it the
 // client's jobs, when the client closes or breaks the stream.
 func (j *jobsService) Session(stream grpc.BidiStreamingServer[pb.SessionRequest, pb.SessionResponse]) error {

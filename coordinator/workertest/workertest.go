@@ -133,11 +133,7 @@ func (w *worker) report(ctx context.Context, task *pb.Task, results []*pb.Result
 	if len(task.GetCalls()) > 0 {
 		err = w.queue.PublishCallResults(ctx, results)
 	} else {
-		for _, result := range results {
-			if _, err = w.queue.PublishResult(ctx, result); err != nil {
-				break
-			}
-		}
+		err = w.queue.PublishResults(ctx, results)
 	}
 	if err == nil && fault != nil {
 		err = w.queue.PublishFault(ctx, fault)

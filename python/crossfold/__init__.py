@@ -22,12 +22,13 @@ from crossfold._errors import (
     JobFailed,
     PicklingError,
     PoisonFitError,
+    PolicyError,
     RemoteError,
     WorkerLost,
 )
 
 if TYPE_CHECKING:
-    from crossfold import joblib, model_selection, policy
+    from crossfold import ensemble, joblib, model_selection, policy
     from crossfold._client import Client
     from crossfold._report import Report
     from crossfold.policy import choice, loguniform, randint, seed, uniform
@@ -43,11 +44,13 @@ __all__ = [
     "JobFailed",
     "PicklingError",
     "PoisonFitError",
+    "PolicyError",
     "RemoteError",
     "WorkerLost",
     "__version__",
     "choice",
     "connect",
+    "ensemble",
     "joblib",
     "loguniform",
     "model_selection",
@@ -59,7 +62,7 @@ __all__ = [
     "uniform",
 ]
 
-_SUBMODULES = frozenset({"joblib", "model_selection", "policy"})
+_SUBMODULES = frozenset({"ensemble", "joblib", "model_selection", "policy"})
 # A policy file says `import crossfold` and means these, in the coordinator and under CPython.
 _POLICY_HELPERS = frozenset({"choice", "loguniform", "randint", "seed", "uniform"})
 

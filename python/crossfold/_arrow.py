@@ -57,7 +57,6 @@ def write_dataset(store_dir: str, X: Any, y: Any = None) -> str:
     Raises whatever pickling raises when X or y is of a kind that only pickle can carry and cannot.
     """
     import pyarrow as pa
-    import pyarrow.ipc
 
     columns: dict[str, pa.Array] = {}
     layout: dict[str, Any] = {"X": _encode(X, "X", columns), "y": _encode(y, "y", columns)}
@@ -69,7 +68,16 @@ def write_dataset(store_dir: str, X: Any, y: Any = None) -> str:
             for name, column in columns.items()
         }
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    batch = batch.replace_schema_metadata({LAYOUT_KEY: json.dumps(layout, separators=(",", ":"))})
+    return write_batch(
+        store_dir, batch.replace_schema_metadata({LAYOUT_KEY: json.dumps(layout, separators=(",", ":"))})
+    )
+
+
+def write_batch(store_dir: str, batch: pa.RecordBatch) -> str:
+    """Write one record batch as a dataset; return its id ``ds-<sha256>``."""
+    import pyarrow as pa
+    import pyarrow.ipc
+
     with _new_object(store_dir, "ds") as target:
         with pa.ipc.new_file(pa.PythonFile(target, mode="w"), batch.schema) as writer:
             writer.write_batch(batch)

@@ -6,48 +6,63 @@ import sys
 from typing import Any
 
 import numpy as np
-from joblib.parallel import BatchedCalls
+from joblib.parallel import BatchedCalls, ThreadingBackend
 
-from crossfold import _preload
+from crossfold import _preload, _sources
 from crossfold._arrow import INLINE_LIMIT
-from crossfold._identity import IdentityMap
 from crossfold._job import Job, Watcher
 from crossfold._pickling import FunctionCache, dumps
 from crossfold._session import Session
+from crossfold._sharing import Datasets
 from crossfold.v1 import job_pb2 as pb
+
+_Items = list[tuple[Any, tuple[Any, ...], dict[str, Any]]]
 
 
 class CallJob(Job):
     """Units are joblib's BatchedCalls; each is one call of the job."""
 
-    def __init__(self, session: Session, name: str, max_parallel: int, watcher: Watcher | None) -> None:
+    def __init__(
+        self, session: Session, name: str, max_parallel: int, watcher: Watcher | None, datasets: Datasets
+    ) -> None:
         super().__init__(session, name, max_parallel, watcher)
         self._functions = FunctionCache()
-        self._arrays: IdentityMap[str] = IdentityMap()
+        self._datasets = datasets
 
     def describe(self, spec: pb.JobSpec, first: BatchedCalls) -> None:
+        spec.environment.code.update(_sources.needed_by(first.items[0]))
         spec.code.CopyFrom(_preload.surroundings())
         spec.code.preload.extend(_preload.for_function(first.items[0][0]))
 
     def encode(self, payload: BatchedCalls, append: pb.Append) -> None:
         data = dumps(self._slim(payload), "The call", self._share)
+        self.sent_bytes += len(data)
         if len(data) <= INLINE_LIMIT:
             append.calls.add().pickle.inline = data
         else:
             append.calls.add().pickle.CopyFrom(self.session.objects.value(data))
 
-    def _slim(self, batch: BatchedCalls) -> BatchedCalls:
-        """The same calls, with functions that go by value pickled once for the whole job."""
-        items = [(self._functions.wrap(function), args, kwargs) for function, args, kwargs in batch.items]
-        if all(new[0] is old[0] for new, old in zip(items, batch.items, strict=True)):
-            return batch
-        return BatchedCalls(items, (batch._backend, batch._n_jobs))
+    def _slim(self, batch: BatchedCalls) -> _Items | BatchedCalls:
+        """The same calls, with functions that go by value pickled once for the whole job, and data
+        that scikit-learn's functions share stored once.
+
+        A worker runs a plain list of calls under the backend that nested calls of a top-level
+        Parallel get; only another backend has to travel along.
+        """
+        objects = self.session.objects
+        items = [
+            (self._functions.wrap(function), *self._datasets.slim(objects, function, args, kwargs))
+            for function, args, kwargs in batch.items
+        ]
+        nested = batch._backend
+        if type(nested) is ThreadingBackend and nested.nesting_level == 1 and batch._n_jobs is None:
+            return items
+        return BatchedCalls(items, (nested, batch._n_jobs))
 
     def _share(self, array: np.ndarray[Any, Any]) -> str:
-        object_id = self._arrays.get(array)
-        if object_id is None:
-            object_id = self.session.objects.dataset(array, None)
-            self._arrays.put(object_id, array)
+        before = self._datasets.stored_bytes
+        object_id = self._datasets.of(self.session.objects, array)
+        self.sent_bytes += self._datasets.stored_bytes - before
         return object_id
 
 

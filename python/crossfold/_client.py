@@ -25,6 +25,8 @@ from crossfold.v1 import job_pb2_grpc
 # The server waits up to 60 s for its first worker.
 _HELLO_SECONDS = 75.0
 _CALL_SECONDS = 10.0
+# A greedy selection reads every candidate's predictions once per round.
+_ENSEMBLE_SECONDS = 3600.0
 _EMBEDDED_ATTEMPTS = 3
 
 _OPTIONS = (
@@ -106,6 +108,20 @@ class Client:
             "faults": answer.faults,
             "jobs_running": answer.jobs_running,
         }
+
+    def ensemble(self, request: pb.EnsembleRequest) -> pb.EnsembleResponse:
+        """Combine the out-of-fold predictions of a job of this process.
+
+        Raises
+        ------
+        InvalidJob
+            The predictions can't be combined so; the message names the candidate and the value.
+        """
+        try:
+            answer: pb.EnsembleResponse = self._stub.Ensemble(request, timeout=_ENSEMBLE_SECONDS)
+        except grpc.RpcError as error:
+            raise from_rpc(error, "combining the predictions", self._endpoint.advice) from error
+        return answer
 
     def is_usable(self) -> bool:
         """Whether this process may still send on the connection."""

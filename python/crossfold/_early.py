@@ -7,6 +7,7 @@ the cluster warm. What goes wrong here is left to the first use, which tries aga
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import sys
@@ -16,6 +17,9 @@ from crossfold import _embedded
 from crossfold._environment import environment
 from crossfold._errors import CrossfoldError
 from crossfold._worker import in_worker
+
+# What gRPC and pyarrow would import inside the first search.
+_ON_FIRST_USE = ("grpc.experimental", "pyarrow.pandas_compat")
 
 
 def _is_wanted() -> bool:
@@ -32,6 +36,9 @@ def _find_or_start() -> None:
     with contextlib.suppress(CrossfoldError, OSError):
         _embedded.find_or_start()
     environment()  # kept for the first connection
+    for module in _ON_FIRST_USE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
 
 
 if _is_wanted():

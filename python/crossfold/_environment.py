@@ -20,6 +20,10 @@ _PACKAGES = {
     "pyarrow": ("pyarrow",),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "keras": ("keras",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "lightgbm": ("lightgbm",),
+    "catboost": ("catboost",),
+    "crossfold": ("crossfold",),
 }
 
 

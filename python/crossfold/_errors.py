@@ -5,6 +5,7 @@ CrossfoldError
 │   └── BinaryNotFound       the crossfold program is not installed
 ├── EnvironmentMismatch      the workers run versions whose results could differ
 ├── InvalidJob               the cluster refused what was submitted
+├── PolicyError              a policy was refused, failed or answered what can't be used
 ├── PicklingError            something can't travel to the workers; also a pickle.PicklingError
 └── JobFailed                the job could not be finished
     ├── WorkerLost           the cluster went away while the job ran
@@ -39,6 +40,10 @@ class EnvironmentMismatch(CrossfoldError):
 
 class InvalidJob(CrossfoldError):
     """The cluster refused what was submitted."""
+
+
+class PolicyError(CrossfoldError):
+    """A policy was refused, failed, reached a limit or answered what can't be used."""
 
 
 class PicklingError(CrossfoldError, pickle.PicklingError):

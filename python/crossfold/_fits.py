@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import numbers
 import pickle
+from collections.abc import Iterable
 
-from crossfold import _preload
+from crossfold import _preload, _sources
 from crossfold._errors import CrossfoldError, PicklingError
 from crossfold._hints import Hints
 from crossfold._identity import IdentityMap
@@ -14,7 +14,9 @@ from crossfold._job import Job, Watcher
 from crossfold._lift import Fit, failed_score
 from crossfold._outcome import Outcome
 from crossfold._pickling import dumps, explain
+from crossfold._pruning import pruned_score
 from crossfold._session import Session
+from crossfold._sharing import Datasets
 from crossfold.v1 import job_pb2 as pb
 from crossfold.v1 import task_pb2
 
@@ -23,9 +25,16 @@ class FitJob(Job):
     """Units are `Fit`s with the same key."""
 
     def __init__(
-        self, session: Session, name: str, max_parallel: int, watcher: Watcher | None, first: Fit
+        self,
+        session: Session,
+        name: str,
+        max_parallel: int,
+        watcher: Watcher | None,
+        datasets: Datasets,
+        first: Fit,
     ) -> None:
         super().__init__(session, name, max_parallel, watcher)
+        self._datasets = datasets
         # Keeps alive what the fits' key identifies.
         self._first = first
         self._splits: IdentityMap[int] = IdentityMap()
@@ -43,16 +52,19 @@ class FitJob(Job):
             # The default scorer holds the estimator: when that is at fault, name it directly.
             dumps(first.candidate, "The estimator")
             raise
+        spec.environment.code.update(_sources.needed_by(first.candidate, pickled=code))
         spec.code.CopyFrom(_preload.surroundings())
         spec.code.blob_id = self.session.objects.blob(code)
         used = [*first.candidate.values(), *(first.candidate.get("parameters") or {}).values()]
         spec.code.preload.extend(_preload.for_estimators([*used, first.shared.get("scorer")]))
         try:
-            spec.dataset_id = self.session.objects.dataset(first.X, first.y)
+            spec.dataset_id = self._datasets.of(self.session.objects, first.X, first.y)
         except (OSError, CrossfoldError):
             raise
         except Exception as error:
             raise explain({"X": first.X, "y": first.y}, "The data", error) from error
+        if self.watcher is not None and self.watcher.pruning is not None:
+            spec.pruning.CopyFrom(self.watcher.pruning)
 
     def encode(self, payload: Fit, append: pb.Append) -> None:
         candidate = self._candidate(payload, append)
@@ -91,15 +103,18 @@ class FitJob(Job):
 
     def faulted(self, fault: task_pb2.Fault) -> None:
         if fault.HasField("running"):
-            self._record(fault.running, fault.worker, fault.attempt, None, 0.0, fault.reason)
+            self._record(fault.running, fault.worker, fault.attempt, None, 0.0, fault.reason, [])
 
     def ended(self, result: task_pb2.Result) -> Outcome:
         seconds = result.slot_seconds or result.fit_seconds + result.score_seconds
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
-        self._record(result.index, result.worker, result.attempt, seconds, result.shared_seconds, error)
+        saved = result.shared_seconds
+        self._record(result.index, result.worker, result.attempt, seconds, saved, error, result.ways)
         shared = self._first.shared
-        tolerant = isinstance(shared.get("error_score"), numbers.Number)
-        if result.outcome == task_pb2.OUTCOME_POISON and tolerant:
+        if result.outcome == task_pb2.OUTCOME_PRUNED:
+            _, split = self._fits[result.index]
+            return Outcome(value=pruned_score(shared, self._first.candidate, self._split_rows[split]))
+        if result.outcome == task_pb2.OUTCOME_POISON and self._first.may_fail:
             # One setting that kills its process must not end the search: it is a fit that failed.
             _, split = self._fits[result.index]
             text = f"PoisonFitError: {result.failure.message}"
@@ -114,6 +129,7 @@ class FitJob(Job):
         seconds: float | None,
         shared_seconds: float,
         error: str | None,
+        ways: Iterable[str],
     ) -> None:
         if self.watcher is None or index >= len(self._fits):
             return
@@ -128,5 +144,6 @@ class FitJob(Job):
                 "seconds": seconds,
                 "shared_seconds": shared_seconds,
                 "error": error,
+                "ways": "; ".join(ways),
             }
         )

@@ -8,10 +8,11 @@ stopped.
 
 from __future__ import annotations
 
+import contextvars
 import secrets
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossfold._environment import environment
@@ -33,8 +34,14 @@ _STOP_SECONDS = 1.5
 class Watcher(Protocol):
     """Follows what a Parallel call does on the cluster. Methods are called from any thread."""
 
+    pruning: pb.Pruning | None
+    """How its fits are pruned; None: not at all."""
+
     def configured(self) -> None:
         """A Parallel object has taken the backend; called in its thread."""
+
+    def dispatched(self) -> None:
+        """What is handed over before any result was is on its way; called in the caller's thread."""
 
     def submitted(self, units: int) -> None:
         """Units were handed to the cluster."""
@@ -55,6 +62,13 @@ class Job(ABC):
         self.session = session
         self.max_parallel = max_parallel
         self.watcher = watcher
+        self.delivered: Callable[[], object] | None = None
+        """Called in the reader when the results that arrived together have been answered."""
+        self.sent_bytes = 0
+        self.threads = 0
+        """BLAS and OpenMP threads of a unit; 0 is the workers' default."""
+        # A notebook finds the cell that printed text belongs to by the context of its writer.
+        self._context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._opened = False
         self._sent = 0
@@ -92,6 +106,11 @@ class Job(ABC):
         """Issue the warnings that arrived since the last flush, in the calling thread."""
         arrived, self._warnings = self._warnings, []
         warn_again(arrived)
+
+    @property
+    def unit_bytes(self) -> float:
+        """How many bytes a unit has on average, as far as its job counts them."""
+        return self.sent_bytes / max(self._sent, 1)
 
     # What the sender does.
 
@@ -142,6 +161,7 @@ class Job(ABC):
     def _open(self, first: Any) -> pb.SessionRequest:
         spec = pb.JobSpec(name=self.name, environment=environment(), max_parallel=self.max_parallel)
         self.describe(spec, first)
+        spec.code.threads = self.threads
         return pb.SessionRequest(job_id=self.id, open=spec)
 
     def _expect(self, callbacks: list[Callback]) -> bool:
@@ -160,15 +180,18 @@ class Job(ABC):
 
     # What the reader does.
 
-    def deliver(self, event: pb.Event) -> None:
-        """Take in one event of the job."""
-        kind = event.WhichOneof("kind")
-        if kind == "result":
-            self._finish(event.result)
-        elif kind == "fault":
-            self.faulted(event.fault)
-        elif kind == "state":
-            self._change(event.state)
+    def deliver(self, events: Iterable[pb.Event]) -> None:
+        """Take in events of the job that arrived together."""
+        for event in events:
+            kind = event.WhichOneof("kind")
+            if kind == "result":
+                self._finish(event.result)
+            elif kind == "fault":
+                self.faulted(event.fault)
+            elif kind == "state":
+                self._change(event.state)
+        if self.delivered is not None:
+            self.delivered()
 
     def faulted(self, fault: task_pb2.Fault) -> None:  # noqa: B027 - only some jobs keep a record
         """An attempt died and its units were handed out again."""
@@ -195,11 +218,11 @@ class Job(ABC):
             return
         outcome = self.ended(result)
         if result.output:
-            show(result.output)
+            self._context.run(show, result.output)
         if result.warnings:
             self._warnings.extend(result.warnings)
         if self.watcher is not None:
-            self.watcher.finished(1)
+            self._context.run(self.watcher.finished, 1)
         if outcome.error is not None or self._held:
             self._answer_in_order(index, outcome)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import numbers
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ _SIGNATURES = {
         "caller", "callback_ctx",
     ),
     "_fit_and_predict": ("estimator", "X", "y", "train", "test", "fit_params", "method"),
+    "_incremental_fit_estimator": (
+        "estimator", "X", "y", "classes", "train", "test", "train_sizes", "scorer", "return_times",
+        "error_score", "fit_params", "score_params",
+    ),
 }  # fmt: skip
 
 _CANDIDATE = ("estimator", "parameters")
@@ -46,6 +51,12 @@ class Fit:
     shared: dict[str, Any]
     candidate: dict[str, Any]
     extra: dict[str, Any]
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether a fit that fails has a score, and is no error."""
+        scored = self.function.function.__name__ == "_fit_and_score"
+        return scored and isinstance(self.shared.get("error_score"), numbers.Number)
 
     @property
     def key(self) -> tuple[Any, ...]:

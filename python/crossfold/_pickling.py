@@ -18,10 +18,13 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
+from cloudpickle import cloudpickle as tracking
 from cloudpickle.cloudpickle import list_registry_pickle_by_value
 from joblib.parallel import BatchedCalls
 
+from crossfold import _saved_models
 from crossfold._errors import PicklingError
+from crossfold._saved_models import names_saved_model
 
 # Arrays from this size on travel through the store, once, and are mapped by the workers.
 SHARED_BYTES = 1 << 20
@@ -41,7 +44,8 @@ def dumps(value: object, what: str, share: Share | None = None) -> bytes:
         Names the value in the error.
     share
         Puts a large array into the store and returns its id; the pickle then holds the persistent
-        id ``("crossfold-object", id)``. None: arrays are part of the pickle.
+        id ``("crossfold-object", id)``. None: arrays are part of the pickle. A `StoredPart` is
+        always ``("crossfold-object", id, part)``.
 
     Raises
     ------
@@ -69,7 +73,8 @@ def _dumps_plain(value: object, inline: bool) -> bytes | None:
     except Exception:
         return None
     # Plain pickle names what is in __main__, where a worker would not find it.
-    if large or b"__main__" in data or list_registry_pickle_by_value():
+    by_value = b"__main__" in data or names_saved_model(data) or list_registry_pickle_by_value()
+    if large or by_value:
         return None
     return data
 
@@ -81,16 +86,49 @@ def _dumps_by_value(value: object, share: Share | None) -> bytes:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
-    def __init__(self, file: io.BytesIO, share: Share | None) -> None:
+    def __init__(self, file: io.BytesIO, share: Share | None = None) -> None:
         super().__init__(file, protocol=5)
         self._share = share
 
-    def persistent_id(self, obj: object) -> tuple[str, str] | None:
+    def persistent_id(self, obj: object) -> tuple[str, str] | tuple[str, str, int] | None:
+        if type(obj) is StoredPart:
+            return ("crossfold-object", obj.dataset_id, obj.part)
         if type(obj) is not np.ndarray or self._share is None:
             return None
         if obj.nbytes < SHARED_BYTES or obj.dtype.hasobject:
             return None
         return ("crossfold-object", self._share(obj))
+
+    def reducer_override(self, obj: Any) -> Any:
+        return _saved_models.reduce(obj) if _saved_models.is_model(obj) else super().reducer_override(obj)
+
+
+class ResultPickler(_Pickler):
+    """Pickles what goes back to the client, in whose hands its own classes must stay as they are:
+    cloudpickle would put the worker's copy of each method into them."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        tracker_id = tracking._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(obj) if isinstance(obj, type) else None
+        if tracker_id is None:
+            return super().reducer_override(obj)
+        return own_class, (tracker_id, cloudpickle.dumps(obj, protocol=5))
+
+
+def own_class(tracker_id: str, data: bytes) -> Any:
+    """The class that this process sent to a worker; from its pickle when it is gone meanwhile."""
+    found = tracking._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker_id)
+    return found if found is not None else pickle.loads(data)
+
+
+class StoredPart:
+    """Stands for the X (part 0) or the y (part 1) of a dataset; it is loaded as that."""
+
+    def __init__(self, dataset_id: str, part: int) -> None:
+        self.dataset_id = dataset_id
+        self.part = part
+
+    def __reduce__(self) -> Any:
+        raise pickle.PicklingError("only a pickle with persistent ids can name a dataset")
 
 
 class FunctionCache:
@@ -191,8 +229,8 @@ def _roots(value: object) -> _Parts:
     """What a person passed in, named as they know it."""
     if isinstance(value, dict):
         yield from ((type(part).__name__, part) for part in value.values())
-    elif isinstance(value, BatchedCalls):
-        for function, args, kwargs in value.items:
+    elif isinstance(value, BatchedCalls | list):
+        for function, args, kwargs in value.items if isinstance(value, BatchedCalls) else value:
             name = getattr(function, "__qualname__", type(function).__name__)
             yield name, function
             for key, part in [*enumerate(args), *kwargs.items()]:

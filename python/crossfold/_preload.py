@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import types
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from crossfold._pickling import codes
+from crossfold._sources import is_own
 from crossfold.v1 import task_pb2 as pb
 
 _LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "keras", "tensorflow"})
@@ -16,14 +18,16 @@ _TENSORFLOW = frozenset({"keras", "tensorflow", "tf_keras", "scikeras"})
 
 
 def surroundings() -> pb.Code:
-    """The code's folders: modules that this process can import travel by name."""
+    """The code's folders, so that modules that this process can import travel by name, and its key."""
+    key = bytes(multiprocessing.current_process().authkey)
     try:
         here = os.getcwd()
     except OSError:
         # It was deleted: relative entries of sys.path mean nothing then.
-        return pb.Code(sys_path=[path for path in sys.path if os.path.isabs(path)])
+        absolute = [path for path in sys.path if os.path.isabs(path)]
+        return pb.Code(sys_path=absolute, multiprocessing_key=key)
     paths = dict.fromkeys(os.path.normpath(os.path.join(here, path)) for path in sys.path)
-    return pb.Code(sys_path=paths, working_dir=here)
+    return pb.Code(sys_path=paths, working_dir=here, multiprocessing_key=key)
 
 
 def for_function(function: Any) -> list[str]:
@@ -66,18 +70,36 @@ def _is_plain(value: object) -> bool:
 
 
 def _uses_tensorflow(owner: Any) -> bool:
-    """Whether a class or function says by its module, its globals or its imports that it needs TensorFlow."""
-    top = (getattr(owner, "__module__", None) or "").partition(".")[0]
-    if top in _TENSORFLOW:
-        return True
-    if top in _LIBRARIES or top in sys.stdlib_module_names:
-        return False
-    return any(
-        _is_tensorflow(name, function.__globals__)
-        for function in _functions(owner)
-        for code in codes(function.__code__)
-        for name in code.co_names
-    )
+    """Whether a class or function says by its module, its globals or its imports that it needs
+    TensorFlow, or one of the user's own does that it uses."""
+    pending, seen = [owner], set()
+    while pending:
+        owner = pending.pop()
+        top = (getattr(owner, "__module__", None) or "").partition(".")[0]
+        if top in _TENSORFLOW:
+            return True
+        if top in _LIBRARIES or top in sys.stdlib_module_names or id(owner) in seen:
+            continue
+        seen.add(id(owner))
+        for name, scope in _globals_used(owner):
+            if _is_tensorflow(name, scope):
+                return True
+            value = scope.get(name)
+            if isinstance(value, type | types.FunctionType) and _is_own(value):
+                pending.append(value)
+    return False
+
+
+def _globals_used(owner: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    for function in _functions(owner):
+        for code in codes(function.__code__):
+            yield from ((name, function.__globals__) for name in code.co_names)
+
+
+def _is_own(value: type | types.FunctionType) -> bool:
+    module = sys.modules.get(value.__module__)
+    file = getattr(module, "__file__", None)
+    return value.__module__ == "__main__" or (file is not None and is_own(value.__module__, file))
 
 
 def _functions(owner: Any) -> Iterator[types.FunctionType]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from typing import Any
 
 
@@ -40,7 +41,10 @@ class Progress:
 
 
 def _new_bar(label: str) -> Any:
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():
+        # In a notebook without ipywidgets it says so before it draws with characters instead.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
 
     return tqdm(total=0, desc=label, unit="fit", file=sys.stderr, dynamic_ncols=True)
 

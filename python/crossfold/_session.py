@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from crossfold._collector import Hold
 from crossfold._errors import CrossfoldError
 from crossfold._job import Job, Unit
 from crossfold._objects import Objects
@@ -46,6 +48,9 @@ class Session:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._outbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        # What the reader's callbacks send, until its message is done: to wake the sender for each
+        # would cost more than the rest of a small call.
+        self._held: list[_Item] = []
         self._sender_id = 0
         self._stream: Any = stub.Session(self._requests())
         self._reader = threading.Thread(target=self._read, name="crossfold-reader", daemon=True)
@@ -63,6 +68,9 @@ class Session:
 
     def send(self, job: Job, item: Unit | pb.SessionRequest) -> None:
         """Queue one unit or request of a job; never blocks."""
+        if threading.get_ident() == self._reader.ident:
+            self._held.append((job, item))
+            return
         self._outbox.put((job, item))
         # The stream may have broken between the last look and the put.
         if self.error is not None:
@@ -84,12 +92,9 @@ class Session:
     def _requests(self) -> Iterator[pb.SessionRequest]:
         self._sender_id = threading.get_ident()
         while (batch := self._take()) is not None:
-            for (job, is_control), items in itertools.groupby(batch, _kind):
-                if is_control:
-                    for _, request in items:
-                        yield from job.control(request)
-                else:
-                    yield from job.requests([unit for _, unit in items])
+            with Hold():
+                requests = _encode(batch)
+            yield from requests
 
     def _take(self) -> list[Any] | None:
         """What waits in the outbox, at least one item; None when the session is over."""
@@ -109,18 +114,25 @@ class Session:
         error: grpc.RpcError | None = None
         try:
             for response in self._stream:
-                for event in response.events:
-                    self._deliver(event)
+                for job_id, events in itertools.groupby(response.events, _job_of):
+                    self._deliver(job_id, events)
+                self._release()
         except grpc.RpcError as broken:
             error = broken
         self._lose(self._lost(None if self._closed else error))
 
-    def _deliver(self, event: pb.Event) -> None:
-        job = self._jobs.get(event.job_id)
+    def _release(self) -> None:
+        """Queue what the reader's callbacks sent."""
+        held, self._held = self._held, []
+        for item in held:
+            self._outbox.put(item)
+
+    def _deliver(self, job_id: str, events: Iterator[pb.Event]) -> None:
+        job = self._jobs.get(job_id)
         if job is None:
             return
         try:
-            job.deliver(event)
+            job.deliver(events)
         except Exception as error:
             # A callback raised (the caller's task generator may): it must not end the other jobs.
             job.fail(error)
@@ -143,6 +155,21 @@ class Session:
             if item is not None and isinstance(item[1], tuple):
                 item[1][1](Outcome(error=error))
         self._outbox.put(None)
+
+
+def _encode(batch: list[_Item]) -> list[pb.SessionRequest]:
+    """The messages that carry what waited in the outbox."""
+    requests: list[pb.SessionRequest] = []
+    for (job, is_control), items in itertools.groupby(batch, _kind):
+        if is_control:
+            for _, request in items:
+                requests += job.control(request)
+        else:
+            requests += job.requests([unit for _, unit in items])
+    return requests
+
+
+_job_of = operator.attrgetter("job_id")
 
 
 def _kind(item: _Item) -> tuple[Job, bool]:

@@ -14,23 +14,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import joblib
-from joblib._parallel_backends import FallbackToBackend, SequentialBackend
-from joblib.parallel import BatchedCalls, ParallelBackendBase, ThreadingBackend
+from joblib._parallel_backends import FallbackToBackend
+from joblib.parallel import BatchedCalls, ParallelBackendBase
 
-from crossfold import _client
+from crossfold import _client, _nested, _window
 from crossfold._calls import CallJob, name_of
 from crossfold._fits import FitJob
 from crossfold._job import Callback, Job, Watcher
 from crossfold._lift import Fit, lift
 from crossfold._outcome import Outcome
+from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 
 __all__ = ["CrossfoldBackend"]
 
 # joblib's and scikit-learn's spellings of the default.
 _DEFAULT_WINDOWS = ("2 * n_jobs", "2*n_jobs")
-# Calls in flight per slot, so that not the way to the workers but their work bounds the pace.
-_WINDOW = "64*n_jobs"
+# All calls at once. joblib's own "all" loses the error of an iterator that raises at its first item.
+EVERYTHING = "1000000"
 
 
 class CrossfoldBackend(ParallelBackendBase):
@@ -49,16 +50,22 @@ class CrossfoldBackend(ParallelBackendBase):
         nesting_level: int | None = None,
         inner_max_num_threads: int | None = None,
         watcher: Watcher | None = None,
-        window: str = _WINDOW,
+        window: str = _window.FIRST,
         name: str = "",
+        datasets: Datasets | None = None,
         **backend_kwargs: Any,
     ) -> None:
-        super().__init__(nesting_level, inner_max_num_threads, **backend_kwargs)
+        if unknown := ", ".join(backend_kwargs):
+            raise TypeError(f"The backend crossfold takes no {unknown}: leave it out, or choose loky.")
+        super().__init__(nesting_level, inner_max_num_threads)
         self._watcher = watcher
         self._window = window
         self._name = name
+        self._kept_datasets = datasets
+        self._datasets = datasets or Datasets()
         self.parallel: Any = None
         self._users_window: Any = None
+        self._effective_n_jobs = 0
         self._max_parallel = 0
         self._calls: CallJob | None = None
         self._fits: dict[tuple[Any, ...], FitJob] = {}
@@ -67,13 +74,14 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """The number of slots that n_jobs stands for: -1 and None are all of the cluster's."""
+        if in_worker():
+            return _nested.effective_n_jobs(n_jobs)
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if n_jobs is None:
             n_jobs = self.default_n_jobs
         if n_jobs < 0:
-            slots = 1 if in_worker() else _client.default_client().slots
-            n_jobs = max(slots + 1 + n_jobs, 1)
+            n_jobs = max(_client.default_client().slots + 1 + n_jobs, 1)
         if self.parallel is not None:
             # joblib would run it in this process if this were 1, but the cluster was asked for.
             n_jobs = max(n_jobs, 2)
@@ -81,21 +89,30 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **kwargs: Any) -> int:
         """Bind a backend to a Parallel object, or hand it to another backend of joblib."""
-        if self._watcher is not None:
+        if self._watcher is not None and self.parallel is None:
             self._watcher.configured()
-        if n_jobs == 1 or (in_worker() and self.effective_n_jobs(n_jobs) == 1):
-            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
-        if in_worker():
-            raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
+        if self.inner_max_num_threads is not None and self.inner_max_num_threads < 1:
+            raise ValueError(
+                f"inner_max_num_threads={self.inner_max_num_threads}: use 1 or more, or None for 1"
+            )
+        if "initializer" in kwargs:
+            raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
+        if n_jobs == 1 or in_worker():
+            _nested.fall_back(n_jobs, self.nesting_level)
         if self.parallel is not parallel:
             raise FallbackToBackend(self._bound_to(parallel))
-        effective = self.effective_n_jobs(n_jobs)
+        effective = self._effective_n_jobs = self.effective_n_jobs(n_jobs)
         self._max_parallel = 0 if n_jobs == -1 else n_jobs if n_jobs > 0 else effective
         return effective
 
     def _bound_to(self, parallel: Any) -> CrossfoldBackend:
         bound = CrossfoldBackend(
-            self.nesting_level, self.inner_max_num_threads, self._watcher, self._window, self._name
+            self.nesting_level,
+            self.inner_max_num_threads,
+            self._watcher,
+            self._window,
+            self._name,
+            self._kept_datasets,
         )
         bound.parallel = parallel
         return bound
@@ -111,6 +128,8 @@ class CrossfoldBackend(ParallelBackendBase):
         self._users_window = self.parallel.pre_dispatch
         if self._users_window in _DEFAULT_WINDOWS:
             self.parallel.pre_dispatch = self._window
+        elif self._users_window == "all":
+            self.parallel.pre_dispatch = EVERYTHING
 
     def submit(self, func: BatchedCalls, callback: Callback | None = None) -> None:
         """Hand one batch to the cluster; its callback gets the Outcome."""
@@ -132,6 +151,12 @@ class CrossfoldBackend(ParallelBackendBase):
     @contextlib.contextmanager
     def retrieval_context(self) -> Iterator[None]:
         """Issue the workers' warnings in the thread that takes the results."""
+        if self._watcher is not None:
+            self._watcher.dispatched()
+        if self._watcher is not None and self._watcher.pruning is not None:
+            # Everything was submitted: the coordinator may compare the candidates.
+            for job in self._jobs():
+                job.close()
         yield
         for job in self._jobs():
             job.flush_warnings()
@@ -155,7 +180,10 @@ class CrossfoldBackend(ParallelBackendBase):
     def _call_job(self, batch: BatchedCalls) -> CallJob:
         if self._calls is None:
             session = _client.default_client().session()
-            self._calls = CallJob(session, self._name or name_of(batch), self._max_parallel, self._watcher)
+            self._calls = CallJob(
+                session, self._name or name_of(batch), self._max_parallel, self._watcher, self._datasets
+            )
+            self._prepare(self._calls)
         return self._calls
 
     def _fit_job(self, fit: Fit) -> FitJob:
@@ -163,8 +191,16 @@ class CrossfoldBackend(ParallelBackendBase):
         if key not in self._fits:
             session = _client.default_client().session()
             name = self._name or type(fit.candidate["estimator"]).__name__
-            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, fit)
+            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, self._datasets, fit)
+            self._prepare(self._fits[key])
         return self._fits[key]
+
+    def _prepare(self, job: Job) -> None:
+        """Give a new job its threads, and let the window grow with its results unless somebody set it."""
+        job.threads = self.inner_max_num_threads or 0
+        if self.parallel.pre_dispatch == _window.FIRST:
+            window = _window.Window(self.parallel, self._effective_n_jobs)
+            job.delivered = lambda: window.widen(job.unit_bytes)
 
     def _jobs(self) -> list[Job]:
         return [*([self._calls] if self._calls is not None else []), *self._fits.values()]
@@ -172,6 +208,8 @@ class CrossfoldBackend(ParallelBackendBase):
     def _take_jobs(self) -> list[Job]:
         jobs = self._jobs()
         self._calls, self._fits = None, {}
+        # Between two calls of one Parallel object the caller may change what it passes.
+        self._datasets = self._kept_datasets or Datasets()
         return jobs
 
 

@@ -8,12 +8,41 @@ from __future__ import annotations
 
 import crossfold._early  # noqa: F401 # isort: skip - before scikit-learn, whose import takes long
 
+import copy
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-import joblib
+from sklearn.base import is_classifier
+
+# What has nothing to run is scikit-learn's own.
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    BaseShuffleSplit,
+    FixedThresholdClassifier,
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    LearningCurveDisplay,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    LeavePGroupsOut,
+    LeavePOut,
+    ParameterGrid,
+    ParameterSampler,
+    PredefinedSplit,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    TimeSeriesSplit,
+    TunedThresholdClassifierCV,
+    ValidationCurveDisplay,
+    check_cv,
+    train_test_split,
+)
 
 # Bound once, here: a name looked up at call time could have been replaced by ours.
 from sklearn.model_selection import GridSearchCV as _GridSearchCV
@@ -21,111 +50,165 @@ from sklearn.model_selection import RandomizedSearchCV as _RandomizedSearchCV
 from sklearn.model_selection import cross_val_predict as _cross_val_predict
 from sklearn.model_selection import cross_val_score as _cross_val_score
 from sklearn.model_selection import cross_validate as _cross_validate
+from sklearn.model_selection import learning_curve as _learning_curve
+from sklearn.model_selection import permutation_test_score as _permutation_test_score
+from sklearn.model_selection import validation_curve as _validation_curve
+
+# Where they are defined: under sklearn.model_selection they appear only once somebody enables them.
+from sklearn.model_selection._search_successive_halving import HalvingGridSearchCV as _HalvingGridSearchCV
+from sklearn.model_selection._search_successive_halving import HalvingRandomSearchCV as _HalvingRandomSearchCV
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from crossfold import _report
-from crossfold._progress import Progress
-from crossfold._worker import in_worker
-from crossfold.joblib import CrossfoldBackend
+from crossfold._deciding import takes_rules
+from crossfold._page import ScikitLearnPage
+from crossfold._run import label_of, on_cluster
 
-__all__ = ["GridSearchCV", "RandomizedSearchCV", "cross_val_predict", "cross_val_score", "cross_validate"]
+__all__ = [
+    "BaseCrossValidator",
+    "BaseShuffleSplit",
+    "FixedThresholdClassifier",
+    "GridSearchCV",
+    "GroupKFold",
+    "GroupShuffleSplit",
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
+    "KFold",
+    "LearningCurveDisplay",
+    "LeaveOneGroupOut",
+    "LeaveOneOut",
+    "LeavePGroupsOut",
+    "LeavePOut",
+    "ParameterGrid",
+    "ParameterSampler",
+    "PredefinedSplit",
+    "RandomizedSearchCV",
+    "RepeatedKFold",
+    "RepeatedStratifiedKFold",
+    "ShuffleSplit",
+    "StratifiedGroupKFold",
+    "StratifiedKFold",
+    "StratifiedShuffleSplit",
+    "TimeSeriesSplit",
+    "TunedThresholdClassifierCV",
+    "ValidationCurveDisplay",
+    "check_cv",
+    "cross_val_predict",
+    "cross_val_score",
+    "cross_validate",
+    "learning_curve",
+    "permutation_test_score",
+    "train_test_split",
+    "validation_curve",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Run:
-    """One search or cross validation on the cluster."""
-
-    def __init__(self, label: str) -> None:
-        self.attempts: list[dict[str, Any]] = []
-        self._label = label
-        self._progress: Progress | None = None
-        self._config: joblib.parallel_config | None = None
-
-    def enter(self) -> None:
-        """Make the next Parallel object of this thread use the cluster."""
-        backend = CrossfoldBackend(watcher=self, window="all", name=self._label)
-        self._config = joblib.parallel_config(backend=backend)
-
-    def leave(self) -> None:
-        """Give the thread back the joblib configuration it had."""
-        config, self._config = self._config, None
-        if config is not None:
-            config.unregister()
-
-    def close(self) -> None:
-        """Leave, and finish the progress bar."""
-        self.leave()
-        if self._progress is not None:
-            self._progress.close()
-
-    # What the backend reports.
-
-    def configured(self) -> None:
-        # The fits' own Parallel has it now. Splitters, callables and the refit are the caller's.
-        self.leave()
-
-    def submitted(self, units: int) -> None:
-        if self._progress is None:
-            self._progress = Progress(self._label)
-        self._progress.expect(units)
-
-    def finished(self, units: int) -> None:
-        if self._progress is not None:
-            self._progress.advance(units)
-
-    def ran(self, attempt: dict[str, Any]) -> None:
-        self.attempts.append(attempt)
-
-
-@contextmanager
-def _on_cluster(label: str) -> Iterator[_Run]:
-    run = _Run(label)
-    if not in_worker():
-        run.enter()
-    try:
-        yield run
-    finally:
-        run.close()
-
-
-class GridSearchCV(_GridSearchCV):
+@takes_rules
+class GridSearchCV(ScikitLearnPage, _GridSearchCV):
     __doc__ = _GridSearchCV.__doc__
 
     @functools.wraps(_GridSearchCV.fit)
     def fit(self, X: Any, y: Any = None, **params: Any) -> GridSearchCV:
-        with _on_cluster(_label(self)) as run:
+        with on_cluster(label_of(self)) as run:
             super().fit(X, y, **params)
         _report.remember(self, run.attempts)
         return self
 
 
-class RandomizedSearchCV(_RandomizedSearchCV):
+@takes_rules
+class RandomizedSearchCV(ScikitLearnPage, _RandomizedSearchCV):
     __doc__ = _RandomizedSearchCV.__doc__
 
     @functools.wraps(_RandomizedSearchCV.fit)
     def fit(self, X: Any, y: Any = None, **params: Any) -> RandomizedSearchCV:
-        with _on_cluster(_label(self)) as run:
+        with on_cluster(label_of(self)) as run:
             super().fit(X, y, **params)
         _report.remember(self, run.attempts)
         return self
 
 
-def _label(search: Any) -> str:
-    return f"{type(search).__name__}({type(search.estimator).__name__})"
+class HalvingGridSearchCV(ScikitLearnPage, _HalvingGridSearchCV):
+    __doc__ = _HalvingGridSearchCV.__doc__
+
+    @functools.wraps(_HalvingGridSearchCV.fit)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> HalvingGridSearchCV:
+        with on_cluster(label_of(self)) as run:
+            super().fit(X, y, **params)
+        _report.remember(self, run.attempts)
+        return self
+
+
+class HalvingRandomSearchCV(ScikitLearnPage, _HalvingRandomSearchCV):
+    __doc__ = _HalvingRandomSearchCV.__doc__
+
+    @functools.wraps(_HalvingRandomSearchCV.fit)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> HalvingRandomSearchCV:
+        with on_cluster(label_of(self)) as run:
+            super().fit(X, y, **params)
+        _report.remember(self, run.attempts)
+        return self
 
 
 def _drop_in(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
-    def on_cluster(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _on_cluster(function.__name__):
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with on_cluster(function.__name__):
             return function(*args, **kwargs)
 
     # Pickles name it by this module, not by scikit-learn's.
-    on_cluster.__module__ = __name__
-    return on_cluster
+    run.__module__ = __name__
+    return run
 
 
 cross_validate = _drop_in(_cross_validate)
 cross_val_score = _drop_in(_cross_val_score)
 cross_val_predict = _drop_in(_cross_val_predict)
+learning_curve = _drop_in(_learning_curve)
+validation_curve = _drop_in(_validation_curve)
+
+
+@functools.wraps(_permutation_test_score)
+def permutation_test_score(estimator: Any, X: Any, y: Any, **options: Any) -> Any:
+    with on_cluster("permutation_test_score", at_once=False) as run:
+        try:
+            splitter = check_cv(options.get("cv"), y, classifier=is_classifier(estimator))
+        except Exception:
+            # Arguments that are no good: scikit-learn says why.
+            return _permutation_test_score(estimator, X, y, **options)
+        options["cv"] = _FirstRoundHere(splitter, run.enter)
+        return _permutation_test_score(estimator, X, y, **options)
+
+
+permutation_test_score.__module__ = __name__
+
+
+class _FirstRoundHere:
+    """A splitter that calls `then` when its first round of splits has been used.
+
+    scikit-learn fits the unpermuted target in this process first. An estimator that is parallel
+    itself must not take the cluster for that, and would sum in another order if it did.
+    """
+
+    def __init__(self, splitter: Any, then: Callable[[], None]) -> None:
+        self._splitter = splitter
+        self._then: Callable[[], None] | None = then
+
+    def split(self, X: Any, y: Any = None, **params: Any) -> Iterator[tuple[Any, Any]]:
+        yield from self._splitter.split(X, y, **params)
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def get_n_splits(self, X: Any = None, y: Any = None, **params: Any) -> int:
+        n_splits: int = self._splitter.get_n_splits(X, y, **params)
+        return n_splits
+
+    def get_metadata_routing(self) -> Any:
+        return get_routing_for_object(self._splitter)
+
+    def __reduce__(self) -> Any:
+        # The workers get the splitter itself.
+        return copy.copy, (self._splitter,)

@@ -17,10 +17,11 @@ every machine. A draw before the first ``seed`` starts from ``seed(0)``; the coo
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["choice", "loguniform", "randint", "seed", "uniform"]
+__all__ = ["choice", "loguniform", "param_grid", "randint", "seed", "uniform"]
 
 T = TypeVar("T")
 
@@ -137,6 +138,20 @@ def choice(options: Sequence[T], /) -> T:
     if not options:
         raise ValueError("choice from an empty sequence")
     return options[_below(len(options))]
+
+
+def param_grid(path: str | os.PathLike[str], /, *, n: int = 10, seed: int = 0) -> list[dict[str, list[Any]]]:
+    """Give the candidates of a policy file as the ``param_grid`` of a search; not for policies themselves.
+
+    They are what ``space({"n": n, "seed": seed})`` yields, else ``PARAM_GRID``. The crossfold program runs
+    the file, as the coordinator does.
+
+    Raises:
+        PolicyError: the file is refused or fails, or what it gives are no candidates.
+    """
+    from crossfold import _policies
+
+    return _policies.param_grid(path, n, seed)
 
 
 def _is_sequence(value: object) -> bool:

@@ -59,6 +59,14 @@ class Cluster(job_pb2_grpc.JobsServicer, data_pb2_grpc.DataServicer):
         self.gate.set()
         self._server.stop(grace=None).wait(5)
 
+    def fits(self) -> int:
+        """How many fits were submitted."""
+        return sum(len(append.fits) for append in self.appends)
+
+    def calls(self) -> int:
+        """How many opaque calls were submitted."""
+        return sum(len(append.calls) for append in self.appends)
+
     # Jobs
 
     def Hello(self, request: Any, context: Any) -> job_pb2.HelloResponse:
@@ -160,7 +168,7 @@ class _Runner:
     def _result(self, job: _Job, unit: Any) -> pb.Result:
         result = pb.Result(job_id=job.id, index=job.next_index, outcome=pb.OUTCOME_OK, worker="double")
         job.next_index += 1
-        call = self._fit(job, unit) if isinstance(unit, job_pb2.JobFit) else self._load(unit.pickle)
+        call = self._fit(job, unit) if isinstance(unit, job_pb2.JobFit) else self._call(unit)
         if isinstance(call, pb.Failure):
             result.outcome = pb.OUTCOME_POISON
             result.failure.CopyFrom(call)
@@ -197,12 +205,20 @@ class _Runner:
         estimator = arguments.pop("estimator")
         return lambda: code["function"](estimator, X, y, train=train, test=test, **arguments)
 
+    def _call(self, call: pb.Call) -> Callable[[], Any]:
+        work = self._load(call.pickle)
+        if isinstance(work, list):
+            return lambda: [function(*args, **kwargs) for function, args, kwargs in work]
+        return work
+
     def _load(self, value: data_pb2.Value) -> Any:
         store = str(self.cluster.store)
 
         class Unpickler(pickle.Unpickler):
             def persistent_load(self, pid: Any) -> Any:
                 assert pid[0] == "crossfold-object"
+                if len(pid) == 3:
+                    return _arrow.open_dataset(store, pid[1])[pid[2]]
                 return _arrow.open_object(store, pid[1])
 
         return Unpickler(io.BytesIO(bytes(_arrow.read_value(store, value)))).load()

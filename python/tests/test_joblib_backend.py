@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
+import io
 import multiprocessing
 import subprocess
 import sys
@@ -96,27 +98,32 @@ def test_in_a_worker_it_never_connects(disconnected: None, monkeypatch: pytest.M
         assert Parallel(n_jobs=2)(delayed(neg)(i) for i in range(3)) == [0, -1, -2]
 
 
-def test_the_default_window_is_widened_and_an_explicit_one_kept(backend: Cluster) -> None:
-    backend.gate.clear()
-    taken: list[int] = []
+def widest_window(parallel: Parallel, payload: Any, calls: int) -> int:
+    """The most calls that were ever under way at a time."""
+    widest = 0
 
     def tasks() -> Iterator[Any]:
-        for i in range(200):
-            taken.append(i)
-            yield delayed(neg)(i)
+        nonlocal widest
+        for _ in range(calls):
+            yield delayed(len)(payload)
+            widest = max(widest, parallel.n_dispatched_tasks - parallel.n_completed_tasks)
 
-    explicit = Parallel(pre_dispatch=6, return_as="generator")(tasks())
-    assert len(taken) <= 8
-    backend.gate.set()
-    assert len(list(explicit)) == 200
-    backend.gate.clear()
-    taken.clear()
-    parallel = Parallel(return_as="generator")
-    widened = parallel(tasks())
-    assert len(taken) >= 128
-    backend.gate.set()
-    assert len(list(widened)) == 200
+    assert parallel(tasks()) == [len(payload)] * calls
+    return widest
+
+
+def test_the_default_window_grows_for_small_calls(backend: Cluster) -> None:
+    parallel = Parallel()
+    assert 128 < widest_window(parallel, "small", 2000) <= 512
     assert parallel.pre_dispatch == "2 * n_jobs"
+
+
+def test_the_default_window_stays_small_for_big_calls(backend: Cluster) -> None:
+    assert widest_window(Parallel(), bytes(2 << 20), 100) <= 32
+
+
+def test_an_explicit_window_is_kept(backend: Cluster) -> None:
+    assert widest_window(Parallel(pre_dispatch=6), "small", 200) <= 6
 
 
 def test_an_exception_is_raised_with_the_remote_traceback(backend: Cluster) -> None:
@@ -195,6 +202,24 @@ def test_warnings_and_output_reach_the_caller(backend: Cluster, capsys: pytest.C
     assert sorted(str(w.message) for w in caught) == ["careful 0", "careful 1", "careful 2"]
     assert caught[0].filename == __file__
     assert sorted(capsys.readouterr().out.split("\n")) == ["", "printed 0", "printed 1", "printed 2"]
+
+
+def test_output_is_written_in_the_context_of_the_caller(
+    backend: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = contextvars.ContextVar("cell", default="none")
+    seen = []
+
+    class Cells(io.StringIO):
+        def write(self, text: str) -> int:
+            seen.append((cell.get(), text))
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Cells())
+    for name in ("first", "second"):
+        cell.set(name)
+        Parallel()([delayed(print)("printed", end="")])
+    assert seen == [("first", "printed"), ("second", "printed")]
 
 
 def test_a_warning_that_the_caller_made_an_error_is_raised(backend: Cluster) -> None:

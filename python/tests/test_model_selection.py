@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -48,6 +51,10 @@ def assert_same_results(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
             np.testing.assert_array_equal(ours[key], value)
         else:
             assert ours[key] == value
+
+
+def html(estimator: Any) -> str:
+    return re.sub(r"sk-(container|estimator)-id-\d+", "id", estimator._repr_html_())
 
 
 class Stub(ClassifierMixin, BaseEstimator):
@@ -135,6 +142,94 @@ def test_equal_folds_of_a_cross_validation_share_one_candidate(cluster: Cluster)
     model_selection.cross_validate(SVC(), X, y, cv=4)
     assert sum(len(append.candidates) for append in cluster.appends) == 1
     assert sum(len(append.splits) for append in cluster.appends) == 4
+
+
+def test_every_name_of_scikit_learns_model_selection_is_there() -> None:
+    assert set(model_selection.__all__) >= set(reference.__all__)
+    runs = {name for name in reference.__all__ if name.endswith("SearchCV")} | set(FUNCTIONS)
+    for name in set(reference.__all__) - runs:
+        assert getattr(model_selection, name) is getattr(reference, name)
+
+
+def test_halving_needs_no_import_that_enables_it() -> None:
+    script = """
+import pickle
+import sklearn.model_selection
+from crossfold.model_selection import HalvingGridSearchCV, HalvingRandomSearchCV
+from sklearn.base import clone
+from sklearn.svm import SVC
+for kind in (HalvingGridSearchCV, HalvingRandomSearchCV):
+    print(clone(pickle.loads(pickle.dumps(kind(SVC(), {"C": [1, 2]})))))
+print("HalvingGridSearchCV" in vars(sklearn.model_selection))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=True
+    )
+    *shown, enabled = done.stdout.splitlines()
+    assert shown == [
+        "HalvingGridSearchCV(estimator=SVC(), param_grid={'C': [1, 2]})",
+        "HalvingRandomSearchCV(estimator=SVC(), param_distributions={'C': [1, 2]})",
+    ]
+    assert enabled == "False"
+
+
+@pytest.mark.parametrize(
+    ("kind", "space"),
+    [
+        (model_selection.HalvingGridSearchCV, GRID),
+        (model_selection.HalvingRandomSearchCV, {"C": np.logspace(-2, 2, 30)}),
+    ],
+)
+def test_a_halving_search_is_reported_whole(cluster: Cluster, kind: Any, space: dict[str, Any]) -> None:
+    search = kind(SVC(), space, cv=3, random_state=0).fit(X, y)
+    assert len(crossfold.report(search).history) == 3 * sum(search.n_candidates_)
+
+
+def test_curves_are_lifted(cluster: Cluster) -> None:
+    model_selection.learning_curve(SVC(), X, y, cv=4, train_sizes=[0.5, 1.0], shuffle=True)
+    model_selection.validation_curve(SVC(), X, y, cv=3, param_name="C", param_range=[1.0, 2.0])
+    model_selection.learning_curve(
+        GaussianNB(), X, y, cv=5, exploit_incremental_learning=True, shuffle=True, random_state=0
+    )
+    assert (cluster.fits(), cluster.calls()) == (4 * 2 + 3 * 2 + 5, 0)
+
+
+def test_a_poison_fit_of_an_incremental_curve_is_an_error(cluster: Cluster) -> None:
+    cluster.poison = lambda arguments: True
+    with pytest.raises(crossfold.PoisonFitError, match="killed by signal 11"):
+        model_selection.learning_curve(GaussianNB(), X, y, exploit_incremental_learning=True)
+
+
+class Changing(BaseEstimator):
+    """Can't be cloned: what it was made with is not what it has."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = value + 1.0
+
+    def fit(self, X: Any, y: Any) -> None: ...
+
+
+def test_an_error_before_the_first_fit_of_a_curve_is_raised(cluster: Cluster) -> None:
+    with pytest.raises(RuntimeError, match="Cannot clone object"):
+        model_selection.learning_curve(Changing(), X, y, scoring=lambda *_: 0.0)
+
+
+def test_only_permutations_go_to_the_cluster(cluster: Cluster) -> None:
+    """The unpermuted target is fitted here, by an estimator that is parallel in its own right."""
+    here: list[str] = []
+
+    def scorer(estimator: Any, X: Any, y: Any) -> float:
+        if threading.current_thread() is threading.main_thread():
+            here.append(type(joblib.parallel.get_active_backend()[0]).__name__)
+        return float(estimator.score(X, y))
+
+    forest = RandomForestClassifier(3, random_state=0, n_jobs=2)
+    arguments: dict[str, Any] = {"cv": 2, "n_permutations": 4}
+    ours = model_selection.permutation_test_score(forest, X, y, scoring=scorer, **arguments)
+    assert here == ["LokyBackend"] * 2
+    assert (cluster.fits(), cluster.calls()) == (0, 4)
+    theirs = reference.permutation_test_score(forest, X, y, **arguments)
+    assert ours[1].tolist() == theirs[1].tolist()
 
 
 def test_halving_search_through_the_backend_lifts_every_round(cluster: Cluster) -> None:
@@ -238,7 +333,9 @@ def test_report_of_an_unfitted_search_says_what_to_do(disconnected: None) -> Non
         crossfold.report(model_selection.GridSearchCV(SVC(), GRID))
 
 
-@pytest.mark.parametrize("name", ["GridSearchCV", "RandomizedSearchCV"])
+@pytest.mark.parametrize(
+    "name", ["GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"]
+)
 def test_classes_look_like_scikit_learns(name: str) -> None:
     ours, theirs = getattr(model_selection, name), getattr(reference, name)
     assert ours.__name__ == theirs.__name__
@@ -249,12 +346,19 @@ def test_classes_look_like_scikit_learns(name: str) -> None:
     assert repr(mine) == repr(other)
     assert mine.get_params().keys() == other.get_params().keys()
     assert get_tags(mine) == get_tags(other)
+    assert html(mine) == html(other)
     assert repr(clone(mine)) == repr(mine)
     assert repr(pickle.loads(pickle.dumps(mine))) == repr(mine)
     assert isinstance(mine, theirs)
 
 
-@pytest.mark.parametrize("name", ["cross_validate", "cross_val_score", "cross_val_predict"])
+FUNCTIONS = [
+    "cross_validate", "cross_val_score", "cross_val_predict", "learning_curve", "permutation_test_score",
+    "validation_curve",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_look_like_scikit_learns(name: str) -> None:
     ours: Callable[..., Any] = getattr(model_selection, name)
     theirs = getattr(reference, name)

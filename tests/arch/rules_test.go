@@ -37,6 +37,7 @@ var rules = []rule{
 	{room: "coordinator/plan", rooms: []string{"proto"}, bans: slices.Concat(nats, io, clock), pure: true},
 	{room: "coordinator/gather", rooms: []string{"proto", "coordinator/plan"}, bans: slices.Concat(nats, io), pure: true},
 	{room: "coordinator/ensemble", rooms: []string{"proto", "arrowipc"}, bans: slices.Concat(nats, io), pure: true},
+	{room: "coordinator/rules", rooms: []string{"coordinator/gather", "bridge/policy"}, bans: slices.Concat(grpc, nats)},
 	{room: "coordinator/queue", rooms: []string{"proto", "coordinator/internal"}},
 	{room: "coordinator/server", rooms: []string{"proto", "arrowipc", "coordinator"}, bans: nats},
 }

@@ -19,6 +19,9 @@ CLIENT = (
     "crossfold._client",
     "crossfold._embedded",
     "crossfold._lift",
+    "crossfold._run",
+    "crossfold._stacking",
+    "crossfold.ensemble",
     "crossfold.joblib",
     "crossfold.model_selection",
 )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from e2e.cluster import PrivateCluster
 
-from bench.figures import CORES, Figure
+from bench.figures import CORES, OURS, Figure, figure
 
 REPEAT = 3
+PEERS = ()
 GOAL_MB = 60.0
 SCRIPT = "import crossfold\ncrossfold.connect()\n"
 
@@ -28,16 +29,14 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
             memory = cluster.daemon().memory_full_info()
             proportional.append(memory.pss / 1e6)
             resident.append(memory.rss / 1e6)
-    ours = statistics.median(proportional)
     return [
-        Figure(
-            case="memory",
-            what="idle daemon, PSS",
-            unit="MB",
-            ours=ours,
-            spread=(min(proportional), max(proportional)),
-            goal=f"<= {GOAL_MB:.0f} MB",
-            met=ours <= GOAL_MB,
+        figure(
+            "memory",
+            "idle daemon, PSS",
+            "MB",
+            {OURS: proportional},
+            f"<= {GOAL_MB:.0f} MB",
+            lambda ours, _: ours <= GOAL_MB,
             note=f"RSS {statistics.median(resident):.1f} MB",
         )
     ]

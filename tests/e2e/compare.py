@@ -43,7 +43,9 @@ def observe(run: Callable[[], Any]) -> Observation:
 def _text(message: Exception | Warning | str) -> str:
     # A traceback inside a message: scikit-learn calls fit from one of two lines, by whether callbacks
     # could listen. On the cluster none can, unless some do.
-    return re.sub(r"line \d+, in _fit_and_score", "in _fit_and_score", str(message))
+    text = re.sub(r"line \d+, in _fit_and_score", "in _fit_and_score", str(message))
+    # Two runs of a case make their objects anew.
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def search_view(search: Any, X: Any) -> dict[str, Any]:

@@ -37,6 +37,16 @@ for thread in threading.enumerate():
         thread.join(30)
 """
 
+# Prints which processes its calls ran in.
+PROCESSES = """
+import os
+import crossfold.joblib
+from joblib import Parallel, delayed, parallel_config
+
+with parallel_config("crossfold"):
+    print(*Parallel()(delayed(os.getpid)() for _ in range(20)))
+"""
+
 
 @pytest.fixture
 def search(script: Callable[..., Path]) -> Path:
@@ -100,10 +110,15 @@ def test_two_scripts_start_the_cluster_at_once(cluster: PrivateCluster, search: 
     assert len(cluster.daemons()) == 1
 
 
-def test_slot_processes_end_with_their_client(cluster: PrivateCluster, search: Path) -> None:
-    cluster.run(search)
-    wait_until(lambda: not cluster.slots(), 10, lambda: f"still running: {cluster.slots()}")
+def test_slot_processes_end_with_their_client(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
+    used = {int(pid) for pid in cluster.run(script(PROCESSES)).split()}
+    wait_until(lambda: not used & running(cluster), 10, lambda: f"still running: {used & running(cluster)}")
     assert len(cluster.zygotes()) == 1
+
+
+def running(cluster: PrivateCluster) -> set[int]:
+    """The processes that fits run in, or will: some are kept ready for the next client."""
+    return {process.pid for process in cluster.slots()}
 
 
 def test_a_killed_daemons_socket_does_not_stop_the_next_script(cluster: PrivateCluster, search: Path) -> None:

@@ -27,9 +27,11 @@ for _module in pkgutil.iter_modules(cases.__path__):
 @pytest.mark.parametrize("name", cases.CASES)
 def test_equals_scikit_learn(name: str) -> None:
     case = cases.CASES[name]
+    theirs = importlib.import_module(f"sklearn.{case.module}")
+    ours = importlib.import_module(f"crossfold.{case.module}")
 
-    expected = observe(lambda: case.run(sklearn.model_selection))
-    actual = observe(lambda: case.run(crossfold.model_selection))
+    expected = observe(lambda: case.run(theirs))
+    actual = observe(lambda: case.run(ours))
 
     assert (expected.error and expected.error[0]) == case.raises
     assert_same_observation(actual, expected)

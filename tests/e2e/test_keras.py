@@ -1,7 +1,8 @@
-"""A network of the user's own, through Keras' own scikit-learn wrapper."""
+"""Networks of the user's own, through Keras' own scikit-learn wrappers."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +91,34 @@ def test_a_grid_of_networks_equals_one_process(
     assert reference.returncode == 0, reference.stderr
 
     assert shared_cluster.run(ours, timeout=110) == reference.stdout
+
+
+@pytest.fixture(scope="module")
+def outcomes(shared_cluster: PrivateCluster) -> dict[str, str]:
+    """What became of each case of the client: TensorFlow takes too long to import once a case."""
+    printed = shared_cluster.run(Path(__file__).with_name("keras_client.py"), timeout=220)
+    return json.loads(printed.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "finds_and_refits",
+        "returns_parts_of_the_users_own",
+        "takes_a_compiled_model",
+        "stops_early",
+        "transforms_in_a_pipeline",
+        "mixes_openmp_and_tensorflow",
+        "trains_in_calls",
+        "leaves_tensorflow_out_of_other_fits",
+    ],
+)
+def test_a_client_of_keras_finds_what_one_process_finds(case: str, outcomes: dict[str, str]) -> None:
+    assert outcomes.pop(case) == "identical"
+
+
+def test_no_case_of_the_client_is_left_out(outcomes: dict[str, str]) -> None:
+    assert outcomes == {}
 
 
 def test_tensorflow_stays_out_of_clients_and_workers_that_do_not_use_it(

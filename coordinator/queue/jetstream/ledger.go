@@ -20,16 +20,53 @@ func (q *Queue) PublishResult(ctx context.Context, result *pb.Result) (bool, err
 	if err := queue.CheckID("job", job); err != nil {
 		return false, err
 	}
-	first, err := q.publishOnce(ctx, resultSubject(job, index), result)
+	data, err := appendDelimited(nil, result)
+	if err != nil {
+		return false, q.failed(err, "encoding result %d of job %s", index, job)
+	}
+	first, err := q.publishOnce(ctx, resultSubject(job, index), data)
 	return first, q.failed(err, "storing result %d of job %s", index, job)
 }
 
-// publishOnce stores a message unless its subject has one; then first is false.
-func (q *Queue) publishOnce(ctx context.Context, subject string, message proto.Message) (first bool, err error) {
-	data, err := proto.Marshal(message)
-	if err != nil {
-		return false, err
+// PublishResults stores results under the subject of the first of them: one message, one sync.
+func (q *Queue) PublishResults(ctx context.Context, results []*pb.Result) error {
+	for len(results) > 0 {
+		job, index := results[0].GetJobId(), results[0].GetIndex()
+		if err := queue.CheckID("job", job); err != nil {
+			return err
+		}
+		data, n, err := q.pack(results)
+		if err != nil {
+			return q.failed(err, "encoding results from %d of job %s", index, job)
+		}
+		first, err := q.publishOnce(ctx, resultSubject(job, index), data)
+		if err != nil {
+			return q.failed(err, "storing %d results from %d of job %s", n, index, job)
+		}
+		if !first {
+			n = 1 // the subject's message holds this fit's result, and maybe not the others'
+		}
+		results = results[n:]
 	}
+	return nil
+}
+
+// pack encodes as many results of the first one's job as a message should hold.
+func (q *Queue) pack(results []*pb.Result) (data []byte, n int, err error) {
+	// Half the limit leaves room for the last result that is added.
+	limit := int(q.conn.MaxPayload() / 2)
+	job := results[0].GetJobId()
+	for n < len(results) && results[n].GetJobId() == job && len(data) < limit {
+		if data, err = appendDelimited(data, results[n]); err != nil {
+			return nil, 0, err
+		}
+		n++
+	}
+	return data, n, nil
+}
+
+// publishOnce stores a message unless its subject has one; then first is false.
+func (q *Queue) publishOnce(ctx context.Context, subject string, data []byte) (first bool, err error) {
 	ctx, cancel, err := q.begin(ctx)
 	if err != nil {
 		return false, err
@@ -50,22 +87,14 @@ func (q *Queue) publishOnce(ctx context.Context, subject string, message proto.M
 
 // PublishCallResults sends results in as few messages as their size allows.
 func (q *Queue) PublishCallResults(ctx context.Context, results []*pb.Result) error {
-	// Half the limit leaves room for the last result that is added.
-	limit := int(q.conn.MaxPayload() / 2)
 	for len(results) > 0 {
 		job := results[0].GetJobId()
 		if err := queue.CheckID("job", job); err != nil {
 			return err
 		}
-		var data []byte
-		sent := 0
-		for sent < len(results) && results[sent].GetJobId() == job && len(data) < limit {
-			more, err := appendDelimited(data, results[sent])
-			if err != nil {
-				return q.failed(err, "encoding result %d of job %s", results[sent].GetIndex(), job)
-			}
-			data = more
-			sent++
+		data, sent, err := q.pack(results)
+		if err != nil {
+			return q.failed(err, "encoding results of job %s", job)
 		}
 		if err := q.publish(ctx, callsSubject(job, nuid.Next()), data); err != nil {
 			return q.failed(err, "sending %d results of job %s", sent, job)
@@ -99,24 +128,45 @@ func (q *Queue) publish(ctx context.Context, subject string, data []byte) error 
 	return err
 }
 
-// HasResult looks a fit up in the ledger.
-func (q *Queue) HasResult(ctx context.Context, jobID string, index uint32) (bool, error) {
+// HasResults looks fits up in the ledger. A message that is found tells of all fits in it.
+func (q *Queue) HasResults(ctx context.Context, jobID string, indices []uint32) ([]bool, error) {
 	if err := queue.CheckID("job", jobID); err != nil {
-		return false, err
+		return nil, err
 	}
 	ctx, cancel, err := q.begin(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer cancel()
 	stream, err := q.stream(ctx, resultsStream)
-	if err == nil {
-		_, err = stream.GetLastMsgForSubject(ctx, resultSubject(jobID, index))
+	if err != nil {
+		return nil, q.failed(err, "opening stream %s", resultsStream)
 	}
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
+	found := map[uint32]bool{}
+	for _, index := range indices {
+		if found[index] {
+			continue
+		}
+		message, err := stream.GetLastMsgForSubject(ctx, resultSubject(jobID, index))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		var results []*pb.Result
+		if err == nil {
+			results, err = decodeResults(message.Data)
+		}
+		if err != nil {
+			return nil, q.failed(err, "looking for result %d of job %s", index, jobID)
+		}
+		for _, result := range results {
+			found[result.GetIndex()] = true
+		}
 	}
-	return err == nil, q.failed(err, "looking for result %d of job %s", index, jobID)
+	has := make([]bool, len(indices))
+	for i, index := range indices {
+		has[i] = found[index]
+	}
+	return has, nil
 }
 
 // stream looks a stream up, once.

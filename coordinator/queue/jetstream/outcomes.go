@@ -127,10 +127,10 @@ func (r *outcomeReader) consume(consumer jetstream.Consumer, handle jetstream.Me
 }
 
 func (r *outcomeReader) ledgerMessage(message jetstream.Msg) {
-	result := &pb.Result{}
-	if err := proto.Unmarshal(message.Data(), result); err != nil {
+	results, err := decodeResults(message.Data())
+	if err != nil {
 		r.queue.logger.Error("queue: unreadable result left out", "subject", message.Subject(), "error", err)
-	} else if !r.out.Send(queue.Outcome{Results: []*pb.Result{result}}) {
+	} else if !r.out.Send(queue.Outcome{Results: results}) {
 		return
 	}
 	if r.done {

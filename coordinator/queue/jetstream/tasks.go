@@ -24,7 +24,10 @@ func (q *Queue) PublishTask(ctx context.Context, task *pb.Task) error {
 	if err := cmp.Or(queue.CheckID("job", job), queue.CheckID("task", id)); err != nil {
 		return err
 	}
-	_, err := q.publishOnce(ctx, taskSubject(job, id), task)
+	data, err := proto.Marshal(task)
+	if err == nil {
+		_, err = q.publishOnce(ctx, taskSubject(job, id), data)
+	}
 	return q.failed(err, "publishing task %s of job %s", id, job)
 }
 

@@ -88,6 +88,30 @@ func (q *Queue) PublishResult(ctx context.Context, result *pb.Result) (bool, err
 	return true, nil
 }
 
+// PublishResults stores the first results of fits.
+func (q *Queue) PublishResults(ctx context.Context, results []*pb.Result) error {
+	for _, result := range results {
+		if err := queue.CheckID("job", result.GetJobId()); err != nil {
+			return err
+		}
+	}
+	if err := q.open(ctx); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var first []*pb.Result
+	for _, result := range results {
+		if q.ledger.add(result) {
+			first = append(first, result)
+		}
+	}
+	if q.consumer != nil && len(first) > 0 {
+		q.consumer.Put(queue.Outcome{Results: first})
+	}
+	return nil
+}
+
 // PublishCallResults hands results of calls to the coordinator, once.
 func (q *Queue) PublishCallResults(ctx context.Context, results []*pb.Result) error {
 	if err := q.open(ctx); err != nil || len(results) == 0 {
@@ -115,14 +139,18 @@ func (q *Queue) report(outcome queue.Outcome) error {
 	return nil
 }
 
-// HasResult looks a fit up in the ledger.
-func (q *Queue) HasResult(ctx context.Context, jobID string, index uint32) (bool, error) {
+// HasResults looks fits up in the ledger.
+func (q *Queue) HasResults(ctx context.Context, jobID string, indices []uint32) ([]bool, error) {
 	if err := q.open(ctx); err != nil {
-		return false, err
+		return nil, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.ledger.has(jobID, index), nil
+	has := make([]bool, len(indices))
+	for i, index := range indices {
+		has[i] = q.ledger.has(jobID, index)
+	}
+	return has, nil
 }
 
 // Outcomes replays the ledger and then delivers what is new.

@@ -3,6 +3,8 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,16 +32,46 @@ func theFirstResultStands(t *testing.T, q queue.Queue) {
 	if !store(t, q, result("job", 1, "other")) || !store(t, q, result("job2", 0, "other job")) {
 		t.Error("the first result of another fit was not the first")
 	}
-	has, err := q.HasResult(patient(t), "job", 0)
+	has, err := q.HasResults(patient(t), "job", []uint32{0, 7})
 	check(t, err)
-	hasNot, err := q.HasResult(patient(t), "job", 7)
-	check(t, err)
-	if !has || hasNot {
-		t.Errorf("HasResult = %v for a stored fit and %v for none, want true and false", has, hasNot)
+	if !slices.Equal(has, []bool{true, false}) {
+		t.Errorf("HasResults = %v for a stored fit and for none, want true and false", has)
 	}
 	replay, _ := outcomes(t, q)
 	if got, want := describe(replay), "job/0:first job/1:other job2/0:other job "; got != want {
 		t.Errorf("ledger %q, want %q", got, want)
+	}
+}
+
+func resultsStoredTogetherStand(t *testing.T, q queue.Queue) {
+	together := func(note string, indices ...uint32) {
+		t.Helper()
+		var results []*pb.Result
+		for _, index := range indices {
+			results = append(results, result("job", index, note))
+		}
+		check(t, q.PublishResults(patient(t), results))
+	}
+	together("a", 3, 1, 2)
+	together("b", 3, 1, 2)             // the same task once more
+	together("c", 3, 4)                // another that begins with the same fit
+	store(t, q, result("job", 1, "d")) // a fit from the middle
+	together("e", 0, 2)
+	has, err := q.HasResults(patient(t), "job", []uint32{3, 1, 2, 9})
+	check(t, err)
+	if !slices.Equal(has, []bool{true, true, true, false}) {
+		t.Errorf("HasResults = %v for three fits of a task that are stored and one that is not", has)
+	}
+	first := map[uint32]string{}
+	replay, _ := outcomes(t, q)
+	for _, r := range replay {
+		if _, ok := first[r.GetIndex()]; !ok {
+			first[r.GetIndex()] = r.GetOutput()
+		}
+	}
+	want := map[uint32]string{0: "e", 1: "a", 2: "a", 3: "a", 4: "c"}
+	if !maps.Equal(first, want) {
+		t.Errorf("the first results are %v, want %v", first, want)
 	}
 }
 
@@ -189,10 +221,10 @@ func aDroppedJobIsForgotten(t *testing.T, q queue.Queue) {
 	if len(jobs) != 1 || jobs[0].JobID != "stays" {
 		t.Errorf("jobs %v, want the other alone", jobs)
 	}
-	has, err := q.HasResult(patient(t), "gone", 0)
+	has, err := q.HasResults(patient(t), "gone", []uint32{0})
 	check(t, err)
 	replay, _ := outcomes(t, q)
-	if has || describe(replay) != "stays/0: " {
+	if has[0] || describe(replay) != "stays/0: " {
 		t.Errorf("the ledger holds %q, want the other's result alone", describe(replay))
 	}
 	if !store(t, q, result("gone", 0, "again")) {
@@ -204,12 +236,13 @@ func badIDsAreRefused(t *testing.T, q queue.Queue) {
 	for _, bad := range []string{"", "a.b", "*", ">", "a b", "é", strings.Repeat("x", 200)} {
 		_, err := q.PublishResult(patient(t), result(bad, 0, ""))
 		errs := map[string]error{
-			"PublishTask":   q.PublishTask(patient(t), &pb.Task{Id: "t", JobId: bad}),
-			"PublishResult": err,
-			"SaveJob":       q.SaveJob(patient(t), manifest(bad, 1, pb.JobState_PHASE_RUNNING)),
-			"DropJob":       q.DropJob(patient(t), bad),
-			"EndSession":    q.EndSession(patient(t), bad),
-			"Heartbeat":     q.Heartbeat(patient(t), &pb.WorkerInfo{Id: bad}),
+			"PublishTask":    q.PublishTask(patient(t), &pb.Task{Id: "t", JobId: bad}),
+			"PublishResult":  err,
+			"PublishResults": q.PublishResults(patient(t), []*pb.Result{result(bad, 0, "")}),
+			"SaveJob":        q.SaveJob(patient(t), manifest(bad, 1, pb.JobState_PHASE_RUNNING)),
+			"DropJob":        q.DropJob(patient(t), bad),
+			"EndSession":     q.EndSession(patient(t), bad),
+			"Heartbeat":      q.Heartbeat(patient(t), &pb.WorkerInfo{Id: bad}),
 		}
 		for method, err := range errs {
 			if err == nil {
@@ -272,7 +305,7 @@ func aClosedQueueSaysSo(t *testing.T, q queue.Queue) {
 	_, jobsErr := q.Jobs(ctx)
 	_, outcomesErr := q.Outcomes(ctx)
 	_, droppedErr := q.Dropped(ctx)
-	_, hasErr := q.HasResult(ctx, "job", 0)
+	_, hasErr := q.HasResults(ctx, "job", []uint32{0})
 	_, fetchErr := source.Fetch(ctx)
 	errs := map[string]error{
 		"a waiting Fetch":    receive(t, waiting),
@@ -283,7 +316,7 @@ func aClosedQueueSaysSo(t *testing.T, q queue.Queue) {
 		"PublishResult":      resultErr,
 		"PublishCallResults": q.PublishCallResults(ctx, []*pb.Result{result("job", 0, "")}),
 		"PublishFault":       q.PublishFault(ctx, &pb.Fault{TaskId: "t", JobId: "job"}),
-		"HasResult":          hasErr,
+		"HasResults":         hasErr,
 		"Outcomes":           outcomesErr,
 		"SaveJob":            q.SaveJob(ctx, manifest("job", 1, pb.JobState_PHASE_RUNNING)),
 		"Jobs":               jobsErr,

@@ -43,6 +43,7 @@ func Run(t *testing.T, options Options) {
 		{"NakRedeliversAtOnce", nakRedeliversAtOnce},
 		{"ClosingASourceGivesBackItsTasks", closingASourceGivesBackItsTasks},
 		{"TheFirstResultStands", theFirstResultStands},
+		{"ResultsStoredTogetherStand", resultsStoredTogetherStand},
 		{"RacingResultsHaveOneWinner", racingResultsHaveOneWinner},
 		{"OutcomesReplayTheLedgerFirst", outcomesReplayTheLedgerFirst},
 		{"CallResultsAndFaultsComeOnce", callResultsAndFaultsComeOnce},

@@ -76,7 +76,7 @@ func (x JobState_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobState_Phase.Descriptor instead.
 func (JobState_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{10, 0}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type HelloRequest struct {
@@ -229,7 +229,12 @@ type JobSpec struct {
 	// What to fit; empty: every candidate on every split, candidate by candidate.
 	Fits []*JobFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
 	// Most fits at a time; 0: every slot.
-	MaxParallel   uint32 `protobuf:"varint,9,opt,name=max_parallel,json=maxParallel,proto3" json:"max_parallel,omitempty"`
+	MaxParallel uint32 `protobuf:"varint,9,opt,name=max_parallel,json=maxParallel,proto3" json:"max_parallel,omitempty"`
+	// What every fit predicts for its test rows: "predict", "predict_proba", "decision_function".
+	Predictions []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
+	// Set: candidates may be ended before their last fold. The job must be closed to get beyond its
+	// first fold, and its fits must be a whole grid of candidates and splits.
+	Pruning       *Pruning `protobuf:"bytes,12,opt,name=pruning,proto3" json:"pruning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +332,86 @@ func (x *JobSpec) GetMaxParallel() uint32 {
 	return 0
 }
 
+func (x *JobSpec) GetPredictions() []string {
+	if x != nil {
+		return x.Predictions
+	}
+	return nil
+}
+
+func (x *JobSpec) GetPruning() *Pruning {
+	if x != nil {
+		return x.Pruning
+	}
+	return nil
+}
+
+// Pruning says which candidates are not worth their remaining folds. After each fold that all
+// candidates have finished it is asked once, with the scores of the folds so far.
+type Pruning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "median", "percentile", "halving" or "race"; empty: the policy's `prune`.
+	Rule string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// Settings as a JSON object: "metric" (needed with several), and of the rule "keep", "factor",
+	// "alpha", "min_folds", "min_others".
+	ParamsJson string `protobuf:"bytes,2,opt,name=params_json,json=paramsJson,proto3" json:"params_json,omitempty"`
+	// The text of a policy.
+	Policy        string `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pruning) Reset() {
+	*x = Pruning{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pruning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pruning) ProtoMessage() {}
+
+func (x *Pruning) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pruning.ProtoReflect.Descriptor instead.
+func (*Pruning) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Pruning) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Pruning) GetParamsJson() string {
+	if x != nil {
+		return x.ParamsJson
+	}
+	return ""
+}
+
+func (x *Pruning) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
 // JobFit names a candidate and a split of its job by position.
 type JobFit struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -340,7 +425,7 @@ type JobFit struct {
 
 func (x *JobFit) Reset() {
 	*x = JobFit{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[3]
+	mi := &file_crossfold_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -352,7 +437,7 @@ func (x *JobFit) String() string {
 func (*JobFit) ProtoMessage() {}
 
 func (x *JobFit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[3]
+	mi := &file_crossfold_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -365,7 +450,7 @@ func (x *JobFit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFit.ProtoReflect.Descriptor instead.
 func (*JobFit) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobFit) GetCandidate() uint32 {
@@ -407,7 +492,7 @@ type SessionRequest struct {
 
 func (x *SessionRequest) Reset() {
 	*x = SessionRequest{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[4]
+	mi := &file_crossfold_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +504,7 @@ func (x *SessionRequest) String() string {
 func (*SessionRequest) ProtoMessage() {}
 
 func (x *SessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[4]
+	mi := &file_crossfold_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +517,7 @@ func (x *SessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
 func (*SessionRequest) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SessionRequest) GetJobId() string {
@@ -530,7 +615,7 @@ type Append struct {
 
 func (x *Append) Reset() {
 	*x = Append{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[5]
+	mi := &file_crossfold_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -542,7 +627,7 @@ func (x *Append) String() string {
 func (*Append) ProtoMessage() {}
 
 func (x *Append) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[5]
+	mi := &file_crossfold_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -555,7 +640,7 @@ func (x *Append) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Append.ProtoReflect.Descriptor instead.
 func (*Append) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Append) GetSplits() []*Split {
@@ -594,7 +679,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[6]
+	mi := &file_crossfold_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +691,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[6]
+	mi := &file_crossfold_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +704,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 type Stop struct {
@@ -630,7 +715,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[7]
+	mi := &file_crossfold_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +727,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[7]
+	mi := &file_crossfold_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +740,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 // SessionResponse carries events of the session's jobs.
@@ -668,7 +753,7 @@ type SessionResponse struct {
 
 func (x *SessionResponse) Reset() {
 	*x = SessionResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[8]
+	mi := &file_crossfold_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +765,7 @@ func (x *SessionResponse) String() string {
 func (*SessionResponse) ProtoMessage() {}
 
 func (x *SessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[8]
+	mi := &file_crossfold_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +778,7 @@ func (x *SessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
 func (*SessionResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionResponse) GetEvents() []*Event {
@@ -719,7 +804,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[9]
+	mi := &file_crossfold_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +816,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[9]
+	mi := &file_crossfold_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +829,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Event) GetJobId() string {
@@ -831,7 +916,7 @@ type JobState struct {
 
 func (x *JobState) Reset() {
 	*x = JobState{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[10]
+	mi := &file_crossfold_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +928,7 @@ func (x *JobState) String() string {
 func (*JobState) ProtoMessage() {}
 
 func (x *JobState) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[10]
+	mi := &file_crossfold_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +941,7 @@ func (x *JobState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobState.ProtoReflect.Descriptor instead.
 func (*JobState) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobState) GetPhase() JobState_Phase {
@@ -910,7 +995,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[11]
+	mi := &file_crossfold_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1007,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[11]
+	mi := &file_crossfold_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1020,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SubmitRequest) GetJob() *JobSpec {
@@ -954,7 +1039,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[12]
+	mi := &file_crossfold_v1_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1051,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[12]
+	mi := &file_crossfold_v1_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1064,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SubmitResponse) GetJobId() string {
@@ -998,7 +1083,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[13]
+	mi := &file_crossfold_v1_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1095,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[13]
+	mi := &file_crossfold_v1_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1108,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EventsRequest) GetJobId() string {
@@ -1042,7 +1127,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[14]
+	mi := &file_crossfold_v1_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1139,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[14]
+	mi := &file_crossfold_v1_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1152,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CancelRequest) GetJobId() string {
@@ -1085,7 +1170,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[15]
+	mi := &file_crossfold_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1182,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[15]
+	mi := &file_crossfold_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1195,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 type ListRequest struct {
@@ -1121,7 +1206,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[16]
+	mi := &file_crossfold_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1218,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[16]
+	mi := &file_crossfold_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1231,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 type ListResponse struct {
@@ -1158,7 +1243,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[17]
+	mi := &file_crossfold_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1255,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[17]
+	mi := &file_crossfold_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1268,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListResponse) GetJobs() []*JobInfo {
@@ -1207,7 +1292,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[18]
+	mi := &file_crossfold_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1304,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[18]
+	mi := &file_crossfold_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1317,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *JobInfo) GetJobId() string {
@@ -1271,7 +1356,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[19]
+	mi := &file_crossfold_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1368,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[19]
+	mi := &file_crossfold_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1381,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 type StatsResponse struct {
@@ -1317,7 +1402,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[20]
+	mi := &file_crossfold_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1414,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[20]
+	mi := &file_crossfold_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1427,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StatsResponse) GetWorkers() []*WorkerInfo {
@@ -1387,6 +1472,300 @@ func (x *StatsResponse) GetJobsRunning() uint32 {
 	return 0
 }
 
+type EnsembleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Which of JobSpec.predictions to combine; may be empty when there is one.
+	Predictions string `protobuf:"bytes,2,opt,name=predictions,proto3" json:"predictions,omitempty"`
+	// "greedy", "blend" and "policy" choose weights; "mean", "vote" and "rank" combine with the weights
+	// given, equal ones without. Empty: "greedy".
+	Combine string `protobuf:"bytes,3,opt,name=combine,proto3" json:"combine,omitempty"`
+	// A scikit-learn scorer name, such as "neg_log_loss".
+	Metric string `protobuf:"bytes,4,opt,name=metric,proto3" json:"metric,omitempty"`
+	// Candidates by position in the job; empty: all whose fits all have predictions.
+	Candidates []uint32 `protobuf:"varint,5,rep,packed,name=candidates,proto3" json:"candidates,omitempty"`
+	// For "mean", "vote" and "rank": one for each of `candidates`, which must be named then.
+	Weights []float64      `protobuf:"fixed64,6,rep,packed,name=weights,proto3" json:"weights,omitempty"`
+	Greedy  *GreedyOptions `protobuf:"bytes,7,opt,name=greedy,proto3" json:"greedy,omitempty"`
+	// For "policy": the text of a policy with `weights(results)`.
+	Policy        string `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnsembleRequest) Reset() {
+	*x = EnsembleRequest{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnsembleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnsembleRequest) ProtoMessage() {}
+
+func (x *EnsembleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnsembleRequest.ProtoReflect.Descriptor instead.
+func (*EnsembleRequest) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *EnsembleRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *EnsembleRequest) GetPredictions() string {
+	if x != nil {
+		return x.Predictions
+	}
+	return ""
+}
+
+func (x *EnsembleRequest) GetCombine() string {
+	if x != nil {
+		return x.Combine
+	}
+	return ""
+}
+
+func (x *EnsembleRequest) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *EnsembleRequest) GetCandidates() []uint32 {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *EnsembleRequest) GetWeights() []float64 {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+func (x *EnsembleRequest) GetGreedy() *GreedyOptions {
+	if x != nil {
+		return x.Greedy
+	}
+	return nil
+}
+
+func (x *EnsembleRequest) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+// GreedyOptions tune greedy forward selection with replacement.
+type GreedyOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most picks; 0: 50.
+	Rounds uint32 `protobuf:"varint,1,opt,name=rounds,proto3" json:"rounds,omitempty"`
+	// Most candidates to start from, the best by themselves.
+	Initial uint32 `protobuf:"varint,2,opt,name=initial,proto3" json:"initial,omitempty"`
+	// Random parts of the candidates that select an ensemble each; 0: all candidates once.
+	Bags uint32 `protobuf:"varint,3,opt,name=bags,proto3" json:"bags,omitempty"`
+	// Part of the candidates in each bag; 0: 0.5.
+	Fraction float64 `protobuf:"fixed64,4,opt,name=fraction,proto3" json:"fraction,omitempty"`
+	// Seed of the bags.
+	Seed          uint64 `protobuf:"varint,5,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GreedyOptions) Reset() {
+	*x = GreedyOptions{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GreedyOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GreedyOptions) ProtoMessage() {}
+
+func (x *GreedyOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GreedyOptions.ProtoReflect.Descriptor instead.
+func (*GreedyOptions) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GreedyOptions) GetRounds() uint32 {
+	if x != nil {
+		return x.Rounds
+	}
+	return 0
+}
+
+func (x *GreedyOptions) GetInitial() uint32 {
+	if x != nil {
+		return x.Initial
+	}
+	return 0
+}
+
+func (x *GreedyOptions) GetBags() uint32 {
+	if x != nil {
+		return x.Bags
+	}
+	return 0
+}
+
+func (x *GreedyOptions) GetFraction() float64 {
+	if x != nil {
+		return x.Fraction
+	}
+	return 0
+}
+
+func (x *GreedyOptions) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+type EnsembleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Candidates that took part, ascending, and for each its weight and its own score.
+	Candidates []uint32  `protobuf:"varint,1,rep,packed,name=candidates,proto3" json:"candidates,omitempty"`
+	Weights    []float64 `protobuf:"fixed64,2,rep,packed,name=weights,proto3" json:"weights,omitempty"`
+	Scores     []float64 `protobuf:"fixed64,3,rep,packed,name=scores,proto3" json:"scores,omitempty"`
+	// Of the ensemble on the out-of-fold rows; greater is better, as with scikit-learn's scorers.
+	Score float64 `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
+	// The candidate with the best own score, the first on a tie.
+	BestSingle      uint32  `protobuf:"varint,5,opt,name=best_single,json=bestSingle,proto3" json:"best_single,omitempty"`
+	BestSingleScore float64 `protobuf:"fixed64,6,opt,name=best_single_score,json=bestSingleScore,proto3" json:"best_single_score,omitempty"`
+	// The ensemble's out-of-fold predictions, a `ds-…` object as arrowipc/predictions describes it.
+	PredictionsId string `protobuf:"bytes,7,opt,name=predictions_id,json=predictionsId,proto3" json:"predictions_id,omitempty"`
+	// Sentences for people: candidates left out, equal predictions, classes missing in a fold.
+	Marks         []string `protobuf:"bytes,8,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnsembleResponse) Reset() {
+	*x = EnsembleResponse{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnsembleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnsembleResponse) ProtoMessage() {}
+
+func (x *EnsembleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnsembleResponse.ProtoReflect.Descriptor instead.
+func (*EnsembleResponse) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *EnsembleResponse) GetCandidates() []uint32 {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *EnsembleResponse) GetWeights() []float64 {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+func (x *EnsembleResponse) GetScores() []float64 {
+	if x != nil {
+		return x.Scores
+	}
+	return nil
+}
+
+func (x *EnsembleResponse) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *EnsembleResponse) GetBestSingle() uint32 {
+	if x != nil {
+		return x.BestSingle
+	}
+	return 0
+}
+
+func (x *EnsembleResponse) GetBestSingleScore() float64 {
+	if x != nil {
+		return x.BestSingleScore
+	}
+	return 0
+}
+
+func (x *EnsembleResponse) GetPredictionsId() string {
+	if x != nil {
+		return x.PredictionsId
+	}
+	return ""
+}
+
+func (x *EnsembleResponse) GetMarks() []string {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
 var File_crossfold_v1_job_proto protoreflect.FileDescriptor
 
 const file_crossfold_v1_job_proto_rawDesc = "" +
@@ -1400,7 +1779,7 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\tstore_dir\x18\x02 \x01(\tR\bstoreDir\x12\x18\n" +
 	"\aworkers\x18\x03 \x01(\rR\aworkers\x12\x14\n" +
 	"\x05slots\x18\x04 \x01(\rR\x05slots\x12;\n" +
-	"\venvironment\x18\x05 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\x8c\x03\n" +
+	"\venvironment\x18\x05 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\xdf\x03\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12;\n" +
 	"\venvironment\x18\x02 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12&\n" +
@@ -1414,7 +1793,14 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"candidates\x18\a \x03(\v2\x17.crossfold.v1.CandidateR\n" +
 	"candidates\x12(\n" +
 	"\x04fits\x18\b \x03(\v2\x14.crossfold.v1.JobFitR\x04fits\x12!\n" +
-	"\fmax_parallel\x18\t \x01(\rR\vmaxParallel\"R\n" +
+	"\fmax_parallel\x18\t \x01(\rR\vmaxParallel\x12 \n" +
+	"\vpredictions\x18\v \x03(\tR\vpredictions\x12/\n" +
+	"\apruning\x18\f \x01(\v2\x15.crossfold.v1.PruningR\apruning\"V\n" +
+	"\aPruning\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1f\n" +
+	"\vparams_json\x18\x02 \x01(\tR\n" +
+	"paramsJson\x12\x16\n" +
+	"\x06policy\x18\x03 \x01(\tR\x06policy\"R\n" +
 	"\x06JobFit\x12\x1c\n" +
 	"\tcandidate\x18\x01 \x01(\rR\tcandidate\x12\x14\n" +
 	"\x05split\x18\x02 \x01(\rR\x05split\x12\x14\n" +
@@ -1482,7 +1868,36 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\x0efits_completed\x18\x03 \x01(\x04R\rfitsCompleted\x12'\n" +
 	"\x0fcalls_completed\x18\x04 \x01(\x04R\x0ecallsCompleted\x12\x16\n" +
 	"\x06faults\x18\x05 \x01(\x04R\x06faults\x12!\n" +
-	"\fjobs_running\x18\x06 \x01(\rR\vjobsRunning2\xdd\x03\n" +
+	"\fjobs_running\x18\x06 \x01(\rR\vjobsRunning\"\x83\x02\n" +
+	"\x0fEnsembleRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n" +
+	"\vpredictions\x18\x02 \x01(\tR\vpredictions\x12\x18\n" +
+	"\acombine\x18\x03 \x01(\tR\acombine\x12\x16\n" +
+	"\x06metric\x18\x04 \x01(\tR\x06metric\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x05 \x03(\rR\n" +
+	"candidates\x12\x18\n" +
+	"\aweights\x18\x06 \x03(\x01R\aweights\x123\n" +
+	"\x06greedy\x18\a \x01(\v2\x1b.crossfold.v1.GreedyOptionsR\x06greedy\x12\x16\n" +
+	"\x06policy\x18\b \x01(\tR\x06policy\"\x85\x01\n" +
+	"\rGreedyOptions\x12\x16\n" +
+	"\x06rounds\x18\x01 \x01(\rR\x06rounds\x12\x18\n" +
+	"\ainitial\x18\x02 \x01(\rR\ainitial\x12\x12\n" +
+	"\x04bags\x18\x03 \x01(\rR\x04bags\x12\x1a\n" +
+	"\bfraction\x18\x04 \x01(\x01R\bfraction\x12\x12\n" +
+	"\x04seed\x18\x05 \x01(\x04R\x04seed\"\x84\x02\n" +
+	"\x10EnsembleResponse\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x01 \x03(\rR\n" +
+	"candidates\x12\x18\n" +
+	"\aweights\x18\x02 \x03(\x01R\aweights\x12\x16\n" +
+	"\x06scores\x18\x03 \x03(\x01R\x06scores\x12\x14\n" +
+	"\x05score\x18\x04 \x01(\x01R\x05score\x12\x1f\n" +
+	"\vbest_single\x18\x05 \x01(\rR\n" +
+	"bestSingle\x12*\n" +
+	"\x11best_single_score\x18\x06 \x01(\x01R\x0fbestSingleScore\x12%\n" +
+	"\x0epredictions_id\x18\a \x01(\tR\rpredictionsId\x12\x14\n" +
+	"\x05marks\x18\b \x03(\tR\x05marks2\xa8\x04\n" +
 	"\x04Jobs\x12@\n" +
 	"\x05Hello\x12\x1a.crossfold.v1.HelloRequest\x1a\x1b.crossfold.v1.HelloResponse\x12J\n" +
 	"\aSession\x12\x1c.crossfold.v1.SessionRequest\x1a\x1d.crossfold.v1.SessionResponse(\x010\x01\x12C\n" +
@@ -1490,7 +1905,8 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\x06Events\x12\x1b.crossfold.v1.EventsRequest\x1a\x13.crossfold.v1.Event0\x01\x12C\n" +
 	"\x06Cancel\x12\x1b.crossfold.v1.CancelRequest\x1a\x1c.crossfold.v1.CancelResponse\x12=\n" +
 	"\x04List\x12\x19.crossfold.v1.ListRequest\x1a\x1a.crossfold.v1.ListResponse\x12@\n" +
-	"\x05Stats\x12\x1a.crossfold.v1.StatsRequest\x1a\x1b.crossfold.v1.StatsResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
+	"\x05Stats\x12\x1a.crossfold.v1.StatsRequest\x1a\x1b.crossfold.v1.StatsResponse\x12I\n" +
+	"\bEnsemble\x12\x1d.crossfold.v1.EnsembleRequest\x1a\x1e.crossfold.v1.EnsembleResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
 
 var (
 	file_crossfold_v1_job_proto_rawDescOnce sync.Once
@@ -1505,85 +1921,93 @@ func file_crossfold_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_crossfold_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_crossfold_v1_job_proto_goTypes = []any{
-	(JobState_Phase)(0),     // 0: crossfold.v1.JobState.Phase
-	(*HelloRequest)(nil),    // 1: crossfold.v1.HelloRequest
-	(*HelloResponse)(nil),   // 2: crossfold.v1.HelloResponse
-	(*JobSpec)(nil),         // 3: crossfold.v1.JobSpec
-	(*JobFit)(nil),          // 4: crossfold.v1.JobFit
-	(*SessionRequest)(nil),  // 5: crossfold.v1.SessionRequest
-	(*Append)(nil),          // 6: crossfold.v1.Append
-	(*Close)(nil),           // 7: crossfold.v1.Close
-	(*Stop)(nil),            // 8: crossfold.v1.Stop
-	(*SessionResponse)(nil), // 9: crossfold.v1.SessionResponse
-	(*Event)(nil),           // 10: crossfold.v1.Event
-	(*JobState)(nil),        // 11: crossfold.v1.JobState
-	(*SubmitRequest)(nil),   // 12: crossfold.v1.SubmitRequest
-	(*SubmitResponse)(nil),  // 13: crossfold.v1.SubmitResponse
-	(*EventsRequest)(nil),   // 14: crossfold.v1.EventsRequest
-	(*CancelRequest)(nil),   // 15: crossfold.v1.CancelRequest
-	(*CancelResponse)(nil),  // 16: crossfold.v1.CancelResponse
-	(*ListRequest)(nil),     // 17: crossfold.v1.ListRequest
-	(*ListResponse)(nil),    // 18: crossfold.v1.ListResponse
-	(*JobInfo)(nil),         // 19: crossfold.v1.JobInfo
-	(*StatsRequest)(nil),    // 20: crossfold.v1.StatsRequest
-	(*StatsResponse)(nil),   // 21: crossfold.v1.StatsResponse
-	(*Environment)(nil),     // 22: crossfold.v1.Environment
-	(*Code)(nil),            // 23: crossfold.v1.Code
-	(*SplitSpec)(nil),       // 24: crossfold.v1.SplitSpec
-	(*Split)(nil),           // 25: crossfold.v1.Split
-	(*Candidate)(nil),       // 26: crossfold.v1.Candidate
-	(*Call)(nil),            // 27: crossfold.v1.Call
-	(*Result)(nil),          // 28: crossfold.v1.Result
-	(*Fault)(nil),           // 29: crossfold.v1.Fault
-	(*WorkerInfo)(nil),      // 30: crossfold.v1.WorkerInfo
+	(JobState_Phase)(0),      // 0: crossfold.v1.JobState.Phase
+	(*HelloRequest)(nil),     // 1: crossfold.v1.HelloRequest
+	(*HelloResponse)(nil),    // 2: crossfold.v1.HelloResponse
+	(*JobSpec)(nil),          // 3: crossfold.v1.JobSpec
+	(*Pruning)(nil),          // 4: crossfold.v1.Pruning
+	(*JobFit)(nil),           // 5: crossfold.v1.JobFit
+	(*SessionRequest)(nil),   // 6: crossfold.v1.SessionRequest
+	(*Append)(nil),           // 7: crossfold.v1.Append
+	(*Close)(nil),            // 8: crossfold.v1.Close
+	(*Stop)(nil),             // 9: crossfold.v1.Stop
+	(*SessionResponse)(nil),  // 10: crossfold.v1.SessionResponse
+	(*Event)(nil),            // 11: crossfold.v1.Event
+	(*JobState)(nil),         // 12: crossfold.v1.JobState
+	(*SubmitRequest)(nil),    // 13: crossfold.v1.SubmitRequest
+	(*SubmitResponse)(nil),   // 14: crossfold.v1.SubmitResponse
+	(*EventsRequest)(nil),    // 15: crossfold.v1.EventsRequest
+	(*CancelRequest)(nil),    // 16: crossfold.v1.CancelRequest
+	(*CancelResponse)(nil),   // 17: crossfold.v1.CancelResponse
+	(*ListRequest)(nil),      // 18: crossfold.v1.ListRequest
+	(*ListResponse)(nil),     // 19: crossfold.v1.ListResponse
+	(*JobInfo)(nil),          // 20: crossfold.v1.JobInfo
+	(*StatsRequest)(nil),     // 21: crossfold.v1.StatsRequest
+	(*StatsResponse)(nil),    // 22: crossfold.v1.StatsResponse
+	(*EnsembleRequest)(nil),  // 23: crossfold.v1.EnsembleRequest
+	(*GreedyOptions)(nil),    // 24: crossfold.v1.GreedyOptions
+	(*EnsembleResponse)(nil), // 25: crossfold.v1.EnsembleResponse
+	(*Environment)(nil),      // 26: crossfold.v1.Environment
+	(*Code)(nil),             // 27: crossfold.v1.Code
+	(*SplitSpec)(nil),        // 28: crossfold.v1.SplitSpec
+	(*Split)(nil),            // 29: crossfold.v1.Split
+	(*Candidate)(nil),        // 30: crossfold.v1.Candidate
+	(*Call)(nil),             // 31: crossfold.v1.Call
+	(*Result)(nil),           // 32: crossfold.v1.Result
+	(*Fault)(nil),            // 33: crossfold.v1.Fault
+	(*WorkerInfo)(nil),       // 34: crossfold.v1.WorkerInfo
 }
 var file_crossfold_v1_job_proto_depIdxs = []int32{
-	22, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
-	22, // 1: crossfold.v1.HelloResponse.environment:type_name -> crossfold.v1.Environment
-	22, // 2: crossfold.v1.JobSpec.environment:type_name -> crossfold.v1.Environment
-	23, // 3: crossfold.v1.JobSpec.code:type_name -> crossfold.v1.Code
-	24, // 4: crossfold.v1.JobSpec.split_spec:type_name -> crossfold.v1.SplitSpec
-	25, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
-	26, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
-	4,  // 7: crossfold.v1.JobSpec.fits:type_name -> crossfold.v1.JobFit
-	3,  // 8: crossfold.v1.SessionRequest.open:type_name -> crossfold.v1.JobSpec
-	6,  // 9: crossfold.v1.SessionRequest.append:type_name -> crossfold.v1.Append
-	7,  // 10: crossfold.v1.SessionRequest.close:type_name -> crossfold.v1.Close
-	8,  // 11: crossfold.v1.SessionRequest.stop:type_name -> crossfold.v1.Stop
-	25, // 12: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
-	26, // 13: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
-	4,  // 14: crossfold.v1.Append.fits:type_name -> crossfold.v1.JobFit
-	27, // 15: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
-	10, // 16: crossfold.v1.SessionResponse.events:type_name -> crossfold.v1.Event
-	28, // 17: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
-	29, // 18: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
-	11, // 19: crossfold.v1.Event.state:type_name -> crossfold.v1.JobState
-	0,  // 20: crossfold.v1.JobState.phase:type_name -> crossfold.v1.JobState.Phase
-	3,  // 21: crossfold.v1.SubmitRequest.job:type_name -> crossfold.v1.JobSpec
-	19, // 22: crossfold.v1.ListResponse.jobs:type_name -> crossfold.v1.JobInfo
-	11, // 23: crossfold.v1.JobInfo.state:type_name -> crossfold.v1.JobState
-	30, // 24: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
-	1,  // 25: crossfold.v1.Jobs.Hello:input_type -> crossfold.v1.HelloRequest
-	5,  // 26: crossfold.v1.Jobs.Session:input_type -> crossfold.v1.SessionRequest
-	12, // 27: crossfold.v1.Jobs.Submit:input_type -> crossfold.v1.SubmitRequest
-	14, // 28: crossfold.v1.Jobs.Events:input_type -> crossfold.v1.EventsRequest
-	15, // 29: crossfold.v1.Jobs.Cancel:input_type -> crossfold.v1.CancelRequest
-	17, // 30: crossfold.v1.Jobs.List:input_type -> crossfold.v1.ListRequest
-	20, // 31: crossfold.v1.Jobs.Stats:input_type -> crossfold.v1.StatsRequest
-	2,  // 32: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
-	9,  // 33: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
-	13, // 34: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
-	10, // 35: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
-	16, // 36: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
-	18, // 37: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
-	21, // 38: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
-	32, // [32:39] is the sub-list for method output_type
-	25, // [25:32] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	26, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
+	26, // 1: crossfold.v1.HelloResponse.environment:type_name -> crossfold.v1.Environment
+	26, // 2: crossfold.v1.JobSpec.environment:type_name -> crossfold.v1.Environment
+	27, // 3: crossfold.v1.JobSpec.code:type_name -> crossfold.v1.Code
+	28, // 4: crossfold.v1.JobSpec.split_spec:type_name -> crossfold.v1.SplitSpec
+	29, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
+	30, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
+	5,  // 7: crossfold.v1.JobSpec.fits:type_name -> crossfold.v1.JobFit
+	4,  // 8: crossfold.v1.JobSpec.pruning:type_name -> crossfold.v1.Pruning
+	3,  // 9: crossfold.v1.SessionRequest.open:type_name -> crossfold.v1.JobSpec
+	7,  // 10: crossfold.v1.SessionRequest.append:type_name -> crossfold.v1.Append
+	8,  // 11: crossfold.v1.SessionRequest.close:type_name -> crossfold.v1.Close
+	9,  // 12: crossfold.v1.SessionRequest.stop:type_name -> crossfold.v1.Stop
+	29, // 13: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
+	30, // 14: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
+	5,  // 15: crossfold.v1.Append.fits:type_name -> crossfold.v1.JobFit
+	31, // 16: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
+	11, // 17: crossfold.v1.SessionResponse.events:type_name -> crossfold.v1.Event
+	32, // 18: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
+	33, // 19: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
+	12, // 20: crossfold.v1.Event.state:type_name -> crossfold.v1.JobState
+	0,  // 21: crossfold.v1.JobState.phase:type_name -> crossfold.v1.JobState.Phase
+	3,  // 22: crossfold.v1.SubmitRequest.job:type_name -> crossfold.v1.JobSpec
+	20, // 23: crossfold.v1.ListResponse.jobs:type_name -> crossfold.v1.JobInfo
+	12, // 24: crossfold.v1.JobInfo.state:type_name -> crossfold.v1.JobState
+	34, // 25: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
+	24, // 26: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
+	1,  // 27: crossfold.v1.Jobs.Hello:input_type -> crossfold.v1.HelloRequest
+	6,  // 28: crossfold.v1.Jobs.Session:input_type -> crossfold.v1.SessionRequest
+	13, // 29: crossfold.v1.Jobs.Submit:input_type -> crossfold.v1.SubmitRequest
+	15, // 30: crossfold.v1.Jobs.Events:input_type -> crossfold.v1.EventsRequest
+	16, // 31: crossfold.v1.Jobs.Cancel:input_type -> crossfold.v1.CancelRequest
+	18, // 32: crossfold.v1.Jobs.List:input_type -> crossfold.v1.ListRequest
+	21, // 33: crossfold.v1.Jobs.Stats:input_type -> crossfold.v1.StatsRequest
+	23, // 34: crossfold.v1.Jobs.Ensemble:input_type -> crossfold.v1.EnsembleRequest
+	2,  // 35: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
+	10, // 36: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
+	14, // 37: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
+	11, // 38: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
+	17, // 39: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
+	19, // 40: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
+	22, // 41: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
+	25, // 42: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
+	35, // [35:43] is the sub-list for method output_type
+	27, // [27:35] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_job_proto_init() }
@@ -1593,13 +2017,13 @@ func file_crossfold_v1_job_proto_init() {
 	}
 	file_crossfold_v1_data_proto_init()
 	file_crossfold_v1_task_proto_init()
-	file_crossfold_v1_job_proto_msgTypes[4].OneofWrappers = []any{
+	file_crossfold_v1_job_proto_msgTypes[5].OneofWrappers = []any{
 		(*SessionRequest_Open)(nil),
 		(*SessionRequest_Append)(nil),
 		(*SessionRequest_Close)(nil),
 		(*SessionRequest_Stop)(nil),
 	}
-	file_crossfold_v1_job_proto_msgTypes[9].OneofWrappers = []any{
+	file_crossfold_v1_job_proto_msgTypes[10].OneofWrappers = []any{
 		(*Event_Result)(nil),
 		(*Event_Fault)(nil),
 		(*Event_State)(nil),
@@ -1610,7 +2034,7 @@ func file_crossfold_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_job_proto_rawDesc), len(file_crossfold_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,13 +21,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Jobs_Hello_FullMethodName   = "/crossfold.v1.Jobs/Hello"
-	Jobs_Session_FullMethodName = "/crossfold.v1.Jobs/Session"
-	Jobs_Submit_FullMethodName  = "/crossfold.v1.Jobs/Submit"
-	Jobs_Events_FullMethodName  = "/crossfold.v1.Jobs/Events"
-	Jobs_Cancel_FullMethodName  = "/crossfold.v1.Jobs/Cancel"
-	Jobs_List_FullMethodName    = "/crossfold.v1.Jobs/List"
-	Jobs_Stats_FullMethodName   = "/crossfold.v1.Jobs/Stats"
+	Jobs_Hello_FullMethodName    = "/crossfold.v1.Jobs/Hello"
+	Jobs_Session_FullMethodName  = "/crossfold.v1.Jobs/Session"
+	Jobs_Submit_FullMethodName   = "/crossfold.v1.Jobs/Submit"
+	Jobs_Events_FullMethodName   = "/crossfold.v1.Jobs/Events"
+	Jobs_Cancel_FullMethodName   = "/crossfold.v1.Jobs/Cancel"
+	Jobs_List_FullMethodName     = "/crossfold.v1.Jobs/List"
+	Jobs_Stats_FullMethodName    = "/crossfold.v1.Jobs/Stats"
+	Jobs_Ensemble_FullMethodName = "/crossfold.v1.Jobs/Ensemble"
 )
 
 // JobsClient is the client API for Jobs service.
@@ -52,6 +53,9 @@ type JobsClient interface {
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	// Stats counts.
 	Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error)
+	// Ensemble combines the out-of-fold predictions of a job's candidates. The job need not have ended,
+	// but a candidate takes part only when all of its fits have.
+	Ensemble(ctx context.Context, in *EnsembleRequest, opts ...grpc.CallOption) (*EnsembleResponse, error)
 }
 
 type jobsClient struct {
@@ -144,6 +148,16 @@ func (c *jobsClient) Stats(ctx context.Context, in *StatsRequest, opts ...grpc.C
 	return out, nil
 }
 
+func (c *jobsClient) Ensemble(ctx context.Context, in *EnsembleRequest, opts ...grpc.CallOption) (*EnsembleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EnsembleResponse)
+	err := c.cc.Invoke(ctx, Jobs_Ensemble_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobsServer is the server API for Jobs service.
 // All implementations must embed UnimplementedJobsServer
 // for forward compatibility.
@@ -166,6 +180,9 @@ type JobsServer interface {
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	// Stats counts.
 	Stats(context.Context, *StatsRequest) (*StatsResponse, error)
+	// Ensemble combines the out-of-fold predictions of a job's candidates. The job need not have ended,
+	// but a candidate takes part only when all of its fits have.
+	Ensemble(context.Context, *EnsembleRequest) (*EnsembleResponse, error)
 	mustEmbedUnimplementedJobsServer()
 }
 
@@ -196,6 +213,9 @@ func (UnimplementedJobsServer) List(context.Context, *ListRequest) (*ListRespons
 }
 func (UnimplementedJobsServer) Stats(context.Context, *StatsRequest) (*StatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stats not implemented")
+}
+func (UnimplementedJobsServer) Ensemble(context.Context, *EnsembleRequest) (*EnsembleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Ensemble not implemented")
 }
 func (UnimplementedJobsServer) mustEmbedUnimplementedJobsServer() {}
 func (UnimplementedJobsServer) testEmbeddedByValue()              {}
@@ -326,6 +346,24 @@ func _Jobs_Stats_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Jobs_Ensemble_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EnsembleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServer).Ensemble(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Jobs_Ensemble_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServer).Ensemble(ctx, req.(*EnsembleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Jobs_ServiceDesc is the grpc.ServiceDesc for Jobs service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -352,6 +390,10 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Stats",
 			Handler:    _Jobs_Stats_Handler,
+		},
+		{
+			MethodName: "Ensemble",
+			Handler:    _Jobs_Ensemble_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

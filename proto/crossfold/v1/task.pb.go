@@ -34,6 +34,9 @@ const (
 	Outcome_OUTCOME_RAISED Outcome = 2
 	// Its process died on every attempt; it was set aside.
 	Outcome_OUTCOME_POISON Outcome = 3
+	// It was not run: after an earlier fold the job's pruning ended its candidate. The reason is in
+	// Result.failure.
+	Outcome_OUTCOME_PRUNED Outcome = 5
 )
 
 // Enum value maps for Outcome.
@@ -43,12 +46,14 @@ var (
 		1: "OUTCOME_OK",
 		2: "OUTCOME_RAISED",
 		3: "OUTCOME_POISON",
+		5: "OUTCOME_PRUNED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
 		"OUTCOME_OK":          1,
 		"OUTCOME_RAISED":      2,
 		"OUTCOME_POISON":      3,
+		"OUTCOME_PRUNED":      5,
 	}
 )
 
@@ -94,9 +99,13 @@ type Code struct {
 	// Modules the zygote imports before it forks for this job, such as "sklearn.svm".
 	Preload []string `protobuf:"bytes,5,rep,name=preload,proto3" json:"preload,omitempty"`
 	// What fits may share; absent: what can't change a bit.
-	Sharing       *Sharing `protobuf:"bytes,6,opt,name=sharing,proto3" json:"sharing,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Sharing *Sharing `protobuf:"bytes,6,opt,name=sharing,proto3" json:"sharing,omitempty"`
+	// BLAS and OpenMP threads that a fit or call may use; 0 means 1. More can change low bits.
+	Threads uint32 `protobuf:"varint,20,opt,name=threads,proto3" json:"threads,omitempty"`
+	// The submitter's multiprocessing key: with it, calls reach its managers' queues and lists.
+	MultiprocessingKey []byte `protobuf:"bytes,21,opt,name=multiprocessing_key,json=multiprocessingKey,proto3" json:"multiprocessing_key,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Code) Reset() {
@@ -178,6 +187,20 @@ func (x *Code) GetPreload() []string {
 func (x *Code) GetSharing() *Sharing {
 	if x != nil {
 		return x.Sharing
+	}
+	return nil
+}
+
+func (x *Code) GetThreads() uint32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *Code) GetMultiprocessingKey() []byte {
+	if x != nil {
+		return x.MultiprocessingKey
 	}
 	return nil
 }
@@ -621,7 +644,8 @@ type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position in the job, from 0, in submission order.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// A cloudpickle of a callable without arguments.
+	// A cloudpickle of a list of (function, arguments, keyword arguments), called one after the other
+	// with the list of what they return as the value; or of a callable without arguments.
 	Pickle        *Value `protobuf:"bytes,2,opt,name=pickle,proto3" json:"pickle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -686,9 +710,14 @@ type Task struct {
 	// The `ds-…` object that X and y come from; empty for calls.
 	DatasetId string `protobuf:"bytes,6,opt,name=dataset_id,json=datasetId,proto3" json:"dataset_id,omitempty"`
 	// The split that all fits of this task share; unset for calls.
-	Split         *Split     `protobuf:"bytes,7,opt,name=split,proto3" json:"split,omitempty"`
-	Fits          []*TaskFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
-	Calls         []*Call    `protobuf:"bytes,9,rep,name=calls,proto3" json:"calls,omitempty"`
+	Split *Split     `protobuf:"bytes,7,opt,name=split,proto3" json:"split,omitempty"`
+	Fits  []*TaskFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
+	Calls []*Call    `protobuf:"bytes,9,rep,name=calls,proto3" json:"calls,omitempty"`
+	// What its results depend on: the versions that the cluster's workers have, and the job's code. A
+	// worker with other versions gives the task back; one with other code fails its fits.
+	Environment *Environment `protobuf:"bytes,30,opt,name=environment,proto3" json:"environment,omitempty"`
+	// JobSpec.predictions.
+	Predictions   []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -782,6 +811,20 @@ func (x *Task) GetFits() []*TaskFit {
 func (x *Task) GetCalls() []*Call {
 	if x != nil {
 		return x.Calls
+	}
+	return nil
+}
+
+func (x *Task) GetEnvironment() *Environment {
+	if x != nil {
+		return x.Environment
+	}
+	return nil
+}
+
+func (x *Task) GetPredictions() []string {
+	if x != nil {
+		return x.Predictions
 	}
 	return nil
 }
@@ -959,6 +1002,12 @@ type Result struct {
 	Attempt uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// Seconds of work that another fit of the split did for this one, too.
 	SharedSeconds float64 `protobuf:"fixed64,15,opt,name=shared_seconds,json=sharedSeconds,proto3" json:"shared_seconds,omitempty"`
+	// How it was run where there was a choice, in words for the report, such as
+	// "keras: whole epochs in the graph".
+	Ways []string `protobuf:"bytes,16,rep,name=ways,proto3" json:"ways,omitempty"`
+	// What the fitted estimator predicted for the test rows, one entry for each method asked for, and
+	// one named "target" with the truth for the same rows.
+	Predictions   []*Predictions `protobuf:"bytes,17,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1098,6 +1147,101 @@ func (x *Result) GetSharedSeconds() float64 {
 	return 0
 }
 
+func (x *Result) GetWays() []string {
+	if x != nil {
+		return x.Ways
+	}
+	return nil
+}
+
+func (x *Result) GetPredictions() []*Predictions {
+	if x != nil {
+		return x.Predictions
+	}
+	return nil
+}
+
+// Predictions names the dataset with one method's predictions for a fit's test rows, as
+// arrowipc/predictions describes it.
+type Predictions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "predict", "predict_proba", "decision_function" or "target".
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// The `ds-…` object; empty when there is an error.
+	ObjectId string `protobuf:"bytes,2,opt,name=object_id,json=objectId,proto3" json:"object_id,omitempty"`
+	Rows     int64  `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	Columns  int64  `protobuf:"varint,4,opt,name=columns,proto3" json:"columns,omitempty"`
+	// Why there are none.
+	Error         string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Predictions) Reset() {
+	*x = Predictions{}
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Predictions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Predictions) ProtoMessage() {}
+
+func (x *Predictions) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Predictions.ProtoReflect.Descriptor instead.
+func (*Predictions) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Predictions) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Predictions) GetObjectId() string {
+	if x != nil {
+		return x.ObjectId
+	}
+	return ""
+}
+
+func (x *Predictions) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Predictions) GetColumns() int64 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+func (x *Predictions) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // Fault says that an attempt at a task ended without its results: the process died or was killed.
 type Fault struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1115,7 +1259,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1271,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1284,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Fault) GetTaskId() string {
@@ -1195,15 +1339,18 @@ type WorkerInfo struct {
 	Pid   int64  `protobuf:"varint,3,opt,name=pid,proto3" json:"pid,omitempty"`
 	Slots uint32 `protobuf:"varint,4,opt,name=slots,proto3" json:"slots,omitempty"`
 	// Slots with a fit running.
-	Busy          uint32       `protobuf:"varint,5,opt,name=busy,proto3" json:"busy,omitempty"`
-	Environment   *Environment `protobuf:"bytes,6,opt,name=environment,proto3" json:"environment,omitempty"`
+	Busy        uint32       `protobuf:"varint,5,opt,name=busy,proto3" json:"busy,omitempty"`
+	Environment *Environment `protobuf:"bytes,6,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Why it gets no tasks: its environment differs from that of the workers that were there before.
+	// Empty for a worker that gets them; set by the coordinator.
+	Refused       string `protobuf:"bytes,30,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1362,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1375,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WorkerInfo) GetId() string {
@@ -1273,20 +1420,30 @@ func (x *WorkerInfo) GetEnvironment() *Environment {
 	return nil
 }
 
+func (x *WorkerInfo) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
 // Environment is a fingerprint of what can change a result. Empty fields are not compared.
 type Environment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "3.11.7". Major and minor must be equal.
 	Python string `protobuf:"bytes,1,opt,name=python,proto3" json:"python,omitempty"`
 	// Distribution name to version, such as "scikit-learn": "1.9.1". A package on both sides must be equal.
-	Packages      map[string]string `protobuf:"bytes,2,rep,name=packages,proto3" json:"packages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Packages map[string]string `protobuf:"bytes,2,rep,name=packages,proto3" json:"packages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Modules of the user's own that a job's code needs and that travel by name: module name to the
+	// SHA-256 of its source file, in hex. A module on both sides must be equal. Jobs only.
+	Code          map[string]string `protobuf:"bytes,3,rep,name=code,proto3" json:"code,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Environment) Reset() {
 	*x = Environment{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1455,7 @@ func (x *Environment) String() string {
 func (*Environment) ProtoMessage() {}
 
 func (x *Environment) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1468,7 @@ func (x *Environment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Environment.ProtoReflect.Descriptor instead.
 func (*Environment) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Environment) GetPython() string {
@@ -1328,11 +1485,18 @@ func (x *Environment) GetPackages() map[string]string {
 	return nil
 }
 
+func (x *Environment) GetCode() map[string]string {
+	if x != nil {
+		return x.Code
+	}
+	return nil
+}
+
 var File_crossfold_v1_task_proto protoreflect.FileDescriptor
 
 const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x17crossfold/v1/task.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/data.proto\"\xe2\x01\n" +
+	"\x17crossfold/v1/task.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/data.proto\"\xad\x02\n" +
 	"\x04Code\x12\x19\n" +
 	"\ablob_id\x18\x01 \x01(\tH\x00R\x06blobId\x12.\n" +
 	"\x06recipe\x18\x02 \x01(\v2\x14.crossfold.v1.RecipeH\x00R\x06recipe\x12\x19\n" +
@@ -1340,7 +1504,9 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\vworking_dir\x18\x04 \x01(\tR\n" +
 	"workingDir\x12\x18\n" +
 	"\apreload\x18\x05 \x03(\tR\apreload\x12/\n" +
-	"\asharing\x18\x06 \x01(\v2\x15.crossfold.v1.SharingR\asharingB\b\n" +
+	"\asharing\x18\x06 \x01(\v2\x15.crossfold.v1.SharingR\asharing\x12\x18\n" +
+	"\athreads\x18\x14 \x01(\rR\athreads\x12/\n" +
+	"\x13multiprocessing_key\x18\x15 \x01(\fR\x12multiprocessingKeyB\b\n" +
 	"\x06source\"=\n" +
 	"\aSharing\x12\x1a\n" +
 	"\bprefixes\x18\x01 \x01(\bR\bprefixes\x12\x16\n" +
@@ -1381,7 +1547,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\asharers\x18\x10 \x01(\rR\asharers\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
-	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xad\x02\n" +
+	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\x8c\x03\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
@@ -1393,7 +1559,9 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"dataset_id\x18\x06 \x01(\tR\tdatasetId\x12)\n" +
 	"\x05split\x18\a \x01(\v2\x13.crossfold.v1.SplitR\x05split\x12)\n" +
 	"\x04fits\x18\b \x03(\v2\x15.crossfold.v1.TaskFitR\x04fits\x12(\n" +
-	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\"\x82\x01\n" +
+	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\x12;\n" +
+	"\venvironment\x18\x1e \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12 \n" +
+	"\vpredictions\x18\v \x03(\tR\vpredictions\"\x82\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -1403,7 +1571,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\bcategory\x18\x01 \x01(\fR\bcategory\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
 	"\bfilename\x18\x03 \x01(\tR\bfilename\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\rR\x04line\"\xdf\x05\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\xb0\x06\n" +
 	"\x06Result\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12/\n" +
@@ -1422,13 +1590,21 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\bwarnings\x18\f \x03(\v2\x15.crossfold.v1.WarningR\bwarnings\x12\x16\n" +
 	"\x06worker\x18\r \x01(\tR\x06worker\x12\x18\n" +
 	"\aattempt\x18\x0e \x01(\rR\aattempt\x12%\n" +
-	"\x0eshared_seconds\x18\x0f \x01(\x01R\rsharedSeconds\x1a=\n" +
+	"\x0eshared_seconds\x18\x0f \x01(\x01R\rsharedSeconds\x12\x12\n" +
+	"\x04ways\x18\x10 \x03(\tR\x04ways\x12;\n" +
+	"\vpredictions\x18\x11 \x03(\v2\x19.crossfold.v1.PredictionsR\vpredictions\x1a=\n" +
 	"\x0fTestScoresEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a>\n" +
 	"\x10TrainScoresEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xac\x01\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\x86\x01\n" +
+	"\vPredictions\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x1b\n" +
+	"\tobject_id\x18\x02 \x01(\tR\bobjectId\x12\x12\n" +
+	"\x04rows\x18\x03 \x01(\x03R\x04rows\x12\x18\n" +
+	"\acolumns\x18\x04 \x01(\x03R\acolumns\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xac\x01\n" +
 	"\x05Fault\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\tR\x06taskId\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x18\n" +
@@ -1437,7 +1613,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06worker\x18\x06 \x01(\tR\x06workerB\n" +
 	"\n" +
-	"\b_running\"\xa9\x01\n" +
+	"\b_running\"\xc3\x01\n" +
 	"\n" +
 	"WorkerInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -1445,19 +1621,25 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x03pid\x18\x03 \x01(\x03R\x03pid\x12\x14\n" +
 	"\x05slots\x18\x04 \x01(\rR\x05slots\x12\x12\n" +
 	"\x04busy\x18\x05 \x01(\rR\x04busy\x12;\n" +
-	"\venvironment\x18\x06 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\xa7\x01\n" +
+	"\venvironment\x18\x06 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12\x18\n" +
+	"\arefused\x18\x1e \x01(\tR\arefused\"\x99\x02\n" +
 	"\vEnvironment\x12\x16\n" +
 	"\x06python\x18\x01 \x01(\tR\x06python\x12C\n" +
-	"\bpackages\x18\x02 \x03(\v2'.crossfold.v1.Environment.PackagesEntryR\bpackages\x1a;\n" +
+	"\bpackages\x18\x02 \x03(\v2'.crossfold.v1.Environment.PackagesEntryR\bpackages\x127\n" +
+	"\x04code\x18\x03 \x03(\v2#.crossfold.v1.Environment.CodeEntryR\x04code\x1a;\n" +
 	"\rPackagesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*Z\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tCodeEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*n\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"OUTCOME_OK\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_RAISED\x10\x02\x12\x12\n" +
-	"\x0eOUTCOME_POISON\x10\x03B?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
+	"\x0eOUTCOME_POISON\x10\x03\x12\x12\n" +
+	"\x0eOUTCOME_PRUNED\x10\x05B?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
 
 var (
 	file_crossfold_v1_task_proto_rawDescOnce sync.Once
@@ -1472,7 +1654,7 @@ func file_crossfold_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_crossfold_v1_task_proto_goTypes = []any{
 	(Outcome)(0),        // 0: crossfold.v1.Outcome
 	(*Code)(nil),        // 1: crossfold.v1.Code
@@ -1486,42 +1668,47 @@ var file_crossfold_v1_task_proto_goTypes = []any{
 	(*Failure)(nil),     // 9: crossfold.v1.Failure
 	(*Warning)(nil),     // 10: crossfold.v1.Warning
 	(*Result)(nil),      // 11: crossfold.v1.Result
-	(*Fault)(nil),       // 12: crossfold.v1.Fault
-	(*WorkerInfo)(nil),  // 13: crossfold.v1.WorkerInfo
-	(*Environment)(nil), // 14: crossfold.v1.Environment
-	nil,                 // 15: crossfold.v1.Candidate.FeaturesEntry
-	nil,                 // 16: crossfold.v1.Result.TestScoresEntry
-	nil,                 // 17: crossfold.v1.Result.TrainScoresEntry
-	nil,                 // 18: crossfold.v1.Environment.PackagesEntry
-	(*Value)(nil),       // 19: crossfold.v1.Value
-	(*Split)(nil),       // 20: crossfold.v1.Split
+	(*Predictions)(nil), // 12: crossfold.v1.Predictions
+	(*Fault)(nil),       // 13: crossfold.v1.Fault
+	(*WorkerInfo)(nil),  // 14: crossfold.v1.WorkerInfo
+	(*Environment)(nil), // 15: crossfold.v1.Environment
+	nil,                 // 16: crossfold.v1.Candidate.FeaturesEntry
+	nil,                 // 17: crossfold.v1.Result.TestScoresEntry
+	nil,                 // 18: crossfold.v1.Result.TrainScoresEntry
+	nil,                 // 19: crossfold.v1.Environment.PackagesEntry
+	nil,                 // 20: crossfold.v1.Environment.CodeEntry
+	(*Value)(nil),       // 21: crossfold.v1.Value
+	(*Split)(nil),       // 22: crossfold.v1.Split
 }
 var file_crossfold_v1_task_proto_depIdxs = []int32{
 	3,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
 	2,  // 1: crossfold.v1.Code.sharing:type_name -> crossfold.v1.Sharing
 	4,  // 2: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
-	19, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
-	15, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
+	21, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
+	16, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
 	5,  // 5: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	19, // 6: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	21, // 6: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
 	1,  // 7: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	20, // 8: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	22, // 8: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
 	6,  // 9: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
 	7,  // 10: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	19, // 11: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
-	0,  // 12: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	16, // 13: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	17, // 14: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	19, // 15: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
-	9,  // 16: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
-	10, // 17: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	14, // 18: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	18, // 19: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	15, // 11: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	21, // 12: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	0,  // 13: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
+	17, // 14: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	18, // 15: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	21, // 16: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	9,  // 17: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
+	10, // 18: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
+	12, // 19: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
+	15, // 20: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	19, // 21: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	20, // 22: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }
@@ -1538,14 +1725,14 @@ func file_crossfold_v1_task_proto_init() {
 		(*Candidate_Pickle)(nil),
 		(*Candidate_ParamsJson)(nil),
 	}
-	file_crossfold_v1_task_proto_msgTypes[11].OneofWrappers = []any{}
+	file_crossfold_v1_task_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_task_proto_rawDesc), len(file_crossfold_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 from joblib._parallel_backends import ThreadingBackend
 
+from crossfold._nested import NestedBackend
 from crossfold._runtime import _frames
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._units import Runner
@@ -31,11 +32,12 @@ _SHORT_SECONDS = 0.0005
 _PAUSE_SECONDS = 0.005
 
 
-def main(descriptors: list[int], parent: int) -> None:
+def main(descriptors: list[int], parent: int, rehearse: bool = False) -> None:
     """Serve Go until it closes the socket.
 
     ``descriptors`` are the socket, the log that takes the place of standard output and error, and
-    a page of shared memory (see Progress). ``parent`` is the zygote's process id.
+    a page of shared memory (see Progress). ``parent`` is the zygote's process id. ``rehearse`` says
+    to go through the motions of a fit first.
     """
     connection, log, page = descriptors
     os.setsid()
@@ -53,8 +55,19 @@ def main(descriptors: list[int], parent: int) -> None:
     os.environ["CROSSFOLD_WORKER"] = "1"
     with Progress(page) as progress, socket.socket(fileno=connection) as stream:
         # A Parallel inside a fit gets threads, then runs in sequence, as in joblib's own workers.
+        joblib.register_parallel_backend("crossfold", NestedBackend)
         with joblib.parallel_config(backend=ThreadingBackend(nesting_level=1)):
+            if rehearse:
+                _rehearse()
             _Child(stream, progress).serve()
+
+
+def _rehearse() -> None:
+    """Load and touch what every fit needs; no random number is drawn."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.model_selection import cross_validate
+
+    cross_validate(DummyClassifier(), np.zeros((4, 1)), [0, 1, 0, 1], cv=2)
 
 
 def _die_with(parent: int) -> None:
@@ -111,8 +124,10 @@ class _Child:
     def _run(self, run: Run) -> None:
         for unit in self._runner.units(run):
             self._progress.begin(unit.index)
-            self._add(FromChild(started=Started(index=unit.index)))
-            if unit.is_fit or time.monotonic() - self._written > _PAUSE_SECONDS:
+            if unit.is_fit:
+                self._add(FromChild(started=Started(index=unit.index)))
+                self._flush()
+            elif self._pending and time.monotonic() - self._written > _PAUSE_SECONDS:
                 self._flush()
             result = unit.run()
             self._add(FromChild(finished=Finished(result=result)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import pickle
@@ -9,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import cloudpickle
-
 from crossfold import _arrow
+from crossfold._pickling import ResultPickler
+from crossfold._saved_models import names_saved_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OBJECT_TAG = "crossfold-object"
-"""First part of the persistent id ``(OBJECT_TAG, dataset id)`` that stands for a large array."""
+"""First part of a persistent id: ``(OBJECT_TAG, dataset id)`` stands for a large array,
+``(OBJECT_TAG, dataset id, part)`` for the X (0) or y (1) of a dataset."""
 
 _TAG_BYTES = OBJECT_TAG.encode()
 
@@ -87,13 +89,18 @@ class _Unpickler(pickle.Unpickler):
         match pid:
             case (str(tag), str(dataset_id)) if tag == OBJECT_TAG:
                 return self._arrays.get(dataset_id, lambda: _arrow.open_object(self._store_dir, dataset_id))
+            case (str(tag), str(dataset_id), int(part)) if tag == OBJECT_TAG:
+                # Not kept: other than an array, a table can be written to by the call it was loaded for.
+                return _arrow.open_dataset(self._store_dir, dataset_id)[part]
         raise pickle.UnpicklingError(f"unknown persistent id {pid!r}")
 
 
 def dumps(value: Any) -> bytes:
     """Pickle with protocol 5; by value what plain pickle can't name. Raises what cloudpickle raises."""
-    try:
-        return pickle.dumps(value, protocol=5)
-    except Exception:
-        data: bytes = cloudpickle.dumps(value, protocol=5)
-        return data
+    with contextlib.suppress(Exception):
+        data = pickle.dumps(value, protocol=5)
+        if not names_saved_model(data):
+            return data
+    file = io.BytesIO()
+    ResultPickler(file).dump(value)
+    return file.getvalue()

@@ -99,8 +99,10 @@ class Sharing:
 
 
 def _data_key(task: Task) -> str:
-    recipe = task.code.recipe
-    return _digest(task.dataset_id, task.split.id, recipe.target, *recipe.features)
+    """Everything that X, y and the split of a fit depend on, and the job: what is shared is its own."""
+    code = task.code
+    names = (code.recipe.target, *code.recipe.features)
+    return _digest(task.job_id, task.dataset_id, task.split.id, str(code.threads), *names)
 
 
 class _Fit:

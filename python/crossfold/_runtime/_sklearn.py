@@ -74,9 +74,15 @@ class RecipeRunner:
                 score_params={},
                 return_train_score=recipe.return_train_score,
                 return_times=True,
+                return_estimator=bool(task.predictions),
                 error_score=error_score,
             )
         return result, bill
+
+    @property
+    def data(self) -> tuple[Any, Any]:
+        """X and y of the last fit."""
+        return self._data
 
 
 def build(recipe: Recipe) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import sys
 import time
@@ -12,10 +13,13 @@ from functools import partial
 from typing import Any
 
 from crossfold import _arrow
-from crossfold._runtime import _failures, _objects
+from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
+from crossfold._runtime._predict import Predictor
 from crossfold._runtime._prefix import Bill, Sharing
+from crossfold._runtime._same_code import SameCode
 from crossfold._runtime._sklearn import RecipeRunner
+from crossfold._runtime._threads import Threads
 from crossfold.v1.bridge_pb2 import Run
 from crossfold.v1.task_pb2 import OUTCOME_OK, OUTCOME_RAISED, Call, Code, Result, Task, TaskFit
 
@@ -37,17 +41,22 @@ class Runner:
         self._objects = _objects.Objects()
         self._sharing = Sharing()
         self._recipes = RecipeRunner(self._sharing)
+        self._predictor = Predictor()
         self._place = _Place()
+        self._threads = Threads()
+        self._code = SameCode()
 
     def units(self, run: Run) -> Iterator[Unit]:
         """Return the units of a task in order. They raise nothing: an error is a Result."""
         task, store_dir = run.task, run.store_dir
         self._place.enter(task.code)
+        self._threads.allow(task.code.threads or 1)
+        refusal = self._code.refusal(task.environment.code)
         run_fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
         for fit in task.fits:
-            yield self._unit(fit.index, True, store_dir, partial(run_fit, task, fit, store_dir))
+            yield self._unit(fit.index, True, store_dir, refusal or partial(run_fit, task, fit, store_dir))
         for call in task.calls:
-            yield self._unit(call.index, False, store_dir, partial(self._call, call, store_dir))
+            yield self._unit(call.index, False, store_dir, refusal or partial(self._call, call, store_dir))
 
     def _unit(self, index: int, is_fit: bool, store_dir: str, work: Callable[[Result], None]) -> Unit:
         return Unit(index, is_fit, partial(self._guard, index, store_dir, work))
@@ -63,6 +72,7 @@ class Runner:
             result.ClearField("value")
             result.failure.CopyFrom(_failures.from_exception(error, store_dir))
         result.slot_seconds = time.perf_counter() - start
+        result.ways.extend(_ways.take())
         output, warnings = self._capture.take()
         if output:
             result.output = output
@@ -72,8 +82,13 @@ class Runner:
         return result
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
-        function = self._objects.value(store_dir, call.pickle)
-        _set_value(result, function(), store_dir)
+        work = self._objects.value(store_dir, call.pickle)
+        _keras.install()
+        if type(work) is list:
+            returned = [function(*args, **kwargs) for function, args, kwargs in work]
+        else:
+            returned = work()
+        _set_value(result, returned, store_dir)
 
     def _fit_function(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         code = self._objects.code(store_dir, task.code.blob_id)
@@ -84,18 +99,40 @@ class Runner:
         X, y = self._objects.dataset(store_dir, task.dataset_id)
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
+        _keras.install()  # unpickling has imported what the user's code uses
         with self._sharing.fit(task, store_dir, X, arguments.get("scorer")) as bill:
-            returned = code["function"](estimator, X, y, train=train, test=test, **arguments)
-        if isinstance(returned, MutableMapping) and "test_scores" in returned:
+            returned = code["function"](
+                estimator, X, y, train=train, test=test, **_predicting(task, arguments)
+            )
+        if isinstance(returned, dict) and "test_scores" in returned:
             _settle(result, returned, bill, fit.sharers)
+        if task.predictions and isinstance(returned, dict) and "test_scores" in returned:
+            fitted = returned["estimator"]
+            if not arguments.get("return_estimator"):
+                del returned["estimator"]
+            self._predict(task, store_dir, result, returned, (fitted, X, y, train, test))
+        if isinstance(returned, Mapping) and "test_scores" in returned:
             _set_scores(result, returned)
         _set_value(result, returned, store_dir)
 
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
+        _keras.install()
         returned, bill = self._recipes.fit(task, fit, store_dir, train, test)
         _settle(result, returned, bill, fit.sharers)
         _set_scores(result, returned)
+        if task.predictions:
+            X, y = self._recipes.data
+            self._predict(task, store_dir, result, returned, (returned["estimator"], X, y, train, test))
+
+    def _predict(
+        self, task: Task, store_dir: str, result: Result, returned: Mapping[str, Any], fitted: tuple[Any, ...]
+    ) -> None:
+        """Keep what the fit's own estimator predicts; a fit that failed has none."""
+        if not returned.get("fit_error"):
+            result.predictions.extend(
+                self._predictor.write(store_dir, task.dataset_id, task.predictions, *fitted)
+            )
 
 
 class _Place:
@@ -110,10 +147,17 @@ class _Place:
         if wanted == self._entered:
             return
         self._entered = wanted
+        if code.multiprocessing_key:
+            multiprocessing.current_process().authkey = code.multiprocessing_key
         sys.path[:] = dict.fromkeys([*code.sys_path, *self._own_path])
         if code.working_dir:
             with contextlib.suppress(OSError):  # another host may lack it
                 os.chdir(code.working_dir)
+
+
+def _predicting(task: Task, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a fit whose estimator is needed once more."""
+    return {**arguments, "return_estimator": True} if task.predictions else arguments
 
 
 def _set_value(result: Result, value: Any, store_dir: str) -> None:

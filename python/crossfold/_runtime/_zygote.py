@@ -83,14 +83,14 @@ class Zygote:
             answer = Forked(id=fork.id, error=str(error))
         else:
             if pid == 0:
-                self._become_child(descriptors, parent)
+                self._become_child(descriptors, parent, fork.rehearse)
             self._children[pid] = fork.id
             answer = Forked(id=fork.id, pid=pid)
         for descriptor in descriptors:
             os.close(descriptor)
         self._send(FromZygote(forked=answer))
 
-    def _become_child(self, descriptors: list[int], parent: int) -> NoReturn:
+    def _become_child(self, descriptors: list[int], parent: int, rehearse: bool) -> NoReturn:
         """Leave the zygote behind and serve Go; the process ends here, whatever happens."""
         status = 1
         try:
@@ -98,7 +98,7 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for inherited in (self._connection, self._wakeup, self._wake):
                 inherited.close()
-            _child.main(descriptors, parent)
+            _child.main(descriptors, parent, rehearse)
             status = 0
         except BaseException:
             traceback.print_exc()

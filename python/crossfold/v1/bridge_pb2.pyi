@@ -14,12 +14,14 @@ class ToZygote(_message.Message):
     def __init__(self, fork: _Optional[_Union[Fork, _Mapping]] = ...) -> None: ...
 
 class Fork(_message.Message):
-    __slots__ = ("id", "preload")
+    __slots__ = ("id", "preload", "rehearse")
     ID_FIELD_NUMBER: _ClassVar[int]
     PRELOAD_FIELD_NUMBER: _ClassVar[int]
+    REHEARSE_FIELD_NUMBER: _ClassVar[int]
     id: int
     preload: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., preload: _Optional[_Iterable[str]] = ...) -> None: ...
+    rehearse: bool
+    def __init__(self, id: _Optional[int] = ..., preload: _Optional[_Iterable[str]] = ..., rehearse: _Optional[bool] = ...) -> None: ...
 
 class FromZygote(_message.Message):
     __slots__ = ("ready", "forked", "exited")

@@ -32,7 +32,7 @@ class HelloResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., store_dir: _Optional[str] = ..., workers: _Optional[int] = ..., slots: _Optional[int] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("name", "environment", "code", "dataset_id", "split_spec", "splits", "candidates", "fits", "max_parallel")
+    __slots__ = ("name", "environment", "code", "dataset_id", "split_spec", "splits", "candidates", "fits", "max_parallel", "predictions", "pruning")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,8 @@ class JobSpec(_message.Message):
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     FITS_FIELD_NUMBER: _ClassVar[int]
     MAX_PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    PRUNING_FIELD_NUMBER: _ClassVar[int]
     name: str
     environment: _task_pb2.Environment
     code: _task_pb2.Code
@@ -51,7 +53,19 @@ class JobSpec(_message.Message):
     candidates: _containers.RepeatedCompositeFieldContainer[_task_pb2.Candidate]
     fits: _containers.RepeatedCompositeFieldContainer[JobFit]
     max_parallel: int
-    def __init__(self, name: _Optional[str] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ..., code: _Optional[_Union[_task_pb2.Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split_spec: _Optional[_Union[_data_pb2.SplitSpec, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ..., fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ..., max_parallel: _Optional[int] = ...) -> None: ...
+    predictions: _containers.RepeatedScalarFieldContainer[str]
+    pruning: Pruning
+    def __init__(self, name: _Optional[str] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ..., code: _Optional[_Union[_task_pb2.Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split_spec: _Optional[_Union[_data_pb2.SplitSpec, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ..., fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ..., max_parallel: _Optional[int] = ..., predictions: _Optional[_Iterable[str]] = ..., pruning: _Optional[_Union[Pruning, _Mapping]] = ...) -> None: ...
+
+class Pruning(_message.Message):
+    __slots__ = ("rule", "params_json", "policy")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    params_json: str
+    policy: str
+    def __init__(self, rule: _Optional[str] = ..., params_json: _Optional[str] = ..., policy: _Optional[str] = ...) -> None: ...
 
 class JobFit(_message.Message):
     __slots__ = ("candidate", "split", "extra")
@@ -212,3 +226,57 @@ class StatsResponse(_message.Message):
     faults: int
     jobs_running: int
     def __init__(self, workers: _Optional[_Iterable[_Union[_task_pb2.WorkerInfo, _Mapping]]] = ..., tasks_completed: _Optional[int] = ..., fits_completed: _Optional[int] = ..., calls_completed: _Optional[int] = ..., faults: _Optional[int] = ..., jobs_running: _Optional[int] = ...) -> None: ...
+
+class EnsembleRequest(_message.Message):
+    __slots__ = ("job_id", "predictions", "combine", "metric", "candidates", "weights", "greedy", "policy")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    COMBINE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    GREEDY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    predictions: str
+    combine: str
+    metric: str
+    candidates: _containers.RepeatedScalarFieldContainer[int]
+    weights: _containers.RepeatedScalarFieldContainer[float]
+    greedy: GreedyOptions
+    policy: str
+    def __init__(self, job_id: _Optional[str] = ..., predictions: _Optional[str] = ..., combine: _Optional[str] = ..., metric: _Optional[str] = ..., candidates: _Optional[_Iterable[int]] = ..., weights: _Optional[_Iterable[float]] = ..., greedy: _Optional[_Union[GreedyOptions, _Mapping]] = ..., policy: _Optional[str] = ...) -> None: ...
+
+class GreedyOptions(_message.Message):
+    __slots__ = ("rounds", "initial", "bags", "fraction", "seed")
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    BAGS_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    rounds: int
+    initial: int
+    bags: int
+    fraction: float
+    seed: int
+    def __init__(self, rounds: _Optional[int] = ..., initial: _Optional[int] = ..., bags: _Optional[int] = ..., fraction: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class EnsembleResponse(_message.Message):
+    __slots__ = ("candidates", "weights", "scores", "score", "best_single", "best_single_score", "predictions_id", "marks")
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    BEST_SINGLE_FIELD_NUMBER: _ClassVar[int]
+    BEST_SINGLE_SCORE_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_ID_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    candidates: _containers.RepeatedScalarFieldContainer[int]
+    weights: _containers.RepeatedScalarFieldContainer[float]
+    scores: _containers.RepeatedScalarFieldContainer[float]
+    score: float
+    best_single: int
+    best_single_score: float
+    predictions_id: str
+    marks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, candidates: _Optional[_Iterable[int]] = ..., weights: _Optional[_Iterable[float]] = ..., scores: _Optional[_Iterable[float]] = ..., score: _Optional[float] = ..., best_single: _Optional[int] = ..., best_single_score: _Optional[float] = ..., predictions_id: _Optional[str] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...

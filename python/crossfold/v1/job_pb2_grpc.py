@@ -70,6 +70,11 @@ class JobsStub:
                 request_serializer=crossfold_dot_v1_dot_job__pb2.StatsRequest.SerializeToString,
                 response_deserializer=crossfold_dot_v1_dot_job__pb2.StatsResponse.FromString,
                 _registered_method=True)
+        self.Ensemble = channel.unary_unary(
+                '/crossfold.v1.Jobs/Ensemble',
+                request_serializer=crossfold_dot_v1_dot_job__pb2.EnsembleRequest.SerializeToString,
+                response_deserializer=crossfold_dot_v1_dot_job__pb2.EnsembleResponse.FromString,
+                _registered_method=True)
 
 
 class JobsServicer:
@@ -127,6 +132,14 @@ class JobsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Ensemble(self, request, context):
+        """Ensemble combines the out-of-fold predictions of a job's candidates. The job need not have ended,
+        but a candidate takes part only when all of its fits have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +177,11 @@ def add_JobsServicer_to_server(servicer, server):
                     servicer.Stats,
                     request_deserializer=crossfold_dot_v1_dot_job__pb2.StatsRequest.FromString,
                     response_serializer=crossfold_dot_v1_dot_job__pb2.StatsResponse.SerializeToString,
+            ),
+            'Ensemble': grpc.unary_unary_rpc_method_handler(
+                    servicer.Ensemble,
+                    request_deserializer=crossfold_dot_v1_dot_job__pb2.EnsembleRequest.FromString,
+                    response_serializer=crossfold_dot_v1_dot_job__pb2.EnsembleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -356,6 +374,33 @@ class Jobs:
             '/crossfold.v1.Jobs/Stats',
             crossfold_dot_v1_dot_job__pb2.StatsRequest.SerializeToString,
             crossfold_dot_v1_dot_job__pb2.StatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ensemble(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfold.v1.Jobs/Ensemble',
+            crossfold_dot_v1_dot_job__pb2.EnsembleRequest.SerializeToString,
+            crossfold_dot_v1_dot_job__pb2.EnsembleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -14,26 +14,32 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_OK: _ClassVar[Outcome]
     OUTCOME_RAISED: _ClassVar[Outcome]
     OUTCOME_POISON: _ClassVar[Outcome]
+    OUTCOME_PRUNED: _ClassVar[Outcome]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_RAISED: Outcome
 OUTCOME_POISON: Outcome
+OUTCOME_PRUNED: Outcome
 
 class Code(_message.Message):
-    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "sharing")
+    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "sharing", "threads", "multiprocessing_key")
     BLOB_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SYS_PATH_FIELD_NUMBER: _ClassVar[int]
     WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
     PRELOAD_FIELD_NUMBER: _ClassVar[int]
     SHARING_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    MULTIPROCESSING_KEY_FIELD_NUMBER: _ClassVar[int]
     blob_id: str
     recipe: Recipe
     sys_path: _containers.RepeatedScalarFieldContainer[str]
     working_dir: str
     preload: _containers.RepeatedScalarFieldContainer[str]
     sharing: Sharing
-    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., sharing: _Optional[_Union[Sharing, _Mapping]] = ...) -> None: ...
+    threads: int
+    multiprocessing_key: bytes
+    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., sharing: _Optional[_Union[Sharing, _Mapping]] = ..., threads: _Optional[int] = ..., multiprocessing_key: _Optional[bytes] = ...) -> None: ...
 
 class Sharing(_message.Message):
     __slots__ = ("prefixes", "solver")
@@ -115,7 +121,7 @@ class Call(_message.Message):
     def __init__(self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls")
+    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "environment", "predictions")
     ID_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +131,8 @@ class Task(_message.Message):
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     FITS_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     job_id: str
     session_id: str
@@ -134,7 +142,9 @@ class Task(_message.Message):
     split: _data_pb2.Split
     fits: _containers.RepeatedCompositeFieldContainer[TaskFit]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
-    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+    environment: Environment
+    predictions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("type", "message", "traceback", "pickle")
@@ -161,7 +171,7 @@ class Warning(_message.Message):
     def __init__(self, category: _Optional[bytes] = ..., message: _Optional[str] = ..., filename: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "shared_seconds")
+    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "shared_seconds", "ways", "predictions")
     class TestScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +201,8 @@ class Result(_message.Message):
     WORKER_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SHARED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WAYS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     index: int
     outcome: Outcome
@@ -206,7 +218,23 @@ class Result(_message.Message):
     worker: str
     attempt: int
     shared_seconds: float
-    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., shared_seconds: _Optional[float] = ...) -> None: ...
+    ways: _containers.RepeatedScalarFieldContainer[str]
+    predictions: _containers.RepeatedCompositeFieldContainer[Predictions]
+    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., shared_seconds: _Optional[float] = ..., ways: _Optional[_Iterable[str]] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
+
+class Predictions(_message.Message):
+    __slots__ = ("method", "object_id", "rows", "columns", "error")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    object_id: str
+    rows: int
+    columns: int
+    error: str
+    def __init__(self, method: _Optional[str] = ..., object_id: _Optional[str] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("task_id", "job_id", "attempt", "running", "reason", "worker")
@@ -225,24 +253,33 @@ class Fault(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., running: _Optional[int] = ..., reason: _Optional[str] = ..., worker: _Optional[str] = ...) -> None: ...
 
 class WorkerInfo(_message.Message):
-    __slots__ = ("id", "host", "pid", "slots", "busy", "environment")
+    __slots__ = ("id", "host", "pid", "slots", "busy", "environment", "refused")
     ID_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     BUSY_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     id: str
     host: str
     pid: int
     slots: int
     busy: int
     environment: Environment
-    def __init__(self, id: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., busy: _Optional[int] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ...) -> None: ...
+    refused: str
+    def __init__(self, id: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., busy: _Optional[int] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class Environment(_message.Message):
-    __slots__ = ("python", "packages")
+    __slots__ = ("python", "packages", "code")
     class PackagesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class CodeEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -251,6 +288,8 @@ class Environment(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PYTHON_FIELD_NUMBER: _ClassVar[int]
     PACKAGES_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     python: str
     packages: _containers.ScalarMap[str, str]
-    def __init__(self, python: _Optional[str] = ..., packages: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    code: _containers.ScalarMap[str, str]
+    def __init__(self, python: _Optional[str] = ..., packages: _Optional[_Mapping[str, str]] = ..., code: _Optional[_Mapping[str, str]] = ...) -> None: ...

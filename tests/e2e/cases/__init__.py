@@ -1,7 +1,7 @@
 """Named combinations of estimator, splitter, scoring and input.
 
-A case is a function of the module that provides model selection, scikit-learn's or Crossfold's. It
-returns what a user would look at; it must not depend on which of the two it was given.
+A case is a function of the module that provides model selection or ensembles, scikit-learn's or
+Crossfold's. It returns what a user would look at; it must not depend on which of the two it was given.
 """
 
 from __future__ import annotations
@@ -18,25 +18,39 @@ CASES: dict[str, Case] = {}
 
 @dataclass(frozen=True)
 class Case:
-    """What to run, and the kind of error that it must end with, if any."""
+    """What to run, with which module, and the kind of error that it must end with, if any."""
 
+    module: str
     run: Callable[[Any], Any]
     raises: type[Exception] | None
 
 
-def case(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+_Function = Callable[[Any], Any]
+
+
+def case(function: _Function) -> _Function:
     """Register a case that returns, under its function's name."""
-    return _register(function, None)
+    return _register("model_selection", function, None)
 
 
-def failing_case(error: type[Exception]) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+def failing_case(error: type[Exception]) -> Callable[[_Function], _Function]:
     """Register a case that raises `error`, under its function's name."""
-    return lambda function: _register(function, error)
+    return lambda function: _register("model_selection", function, error)
 
 
-def _register(run: Callable[[Any], Any], raises: type[Exception] | None) -> Callable[[Any], Any]:
+def ensemble_case(function: _Function) -> _Function:
+    """Register a case of the module of ensembles that returns, under its function's name."""
+    return _register("ensemble", function, None)
+
+
+def failing_ensemble_case(error: type[Exception]) -> Callable[[_Function], _Function]:
+    """Register a case of the module of ensembles that raises `error`, under its function's name."""
+    return lambda function: _register("ensemble", function, error)
+
+
+def _register(module: str, run: _Function, raises: type[Exception] | None) -> _Function:
     assert run.__name__ not in CASES, f"two cases are named {run.__name__}"
-    CASES[run.__name__] = Case(run, raises)
+    CASES[run.__name__] = Case(module, run, raises)
     return run
 
 

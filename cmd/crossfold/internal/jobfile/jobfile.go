@@ -37,6 +37,14 @@ type File struct {
 	Splits *pb.SplitSpec
 	// Candidates are the settings of the hyper-parameters, in ParameterGrid's order.
 	Candidates []*pb.Candidate
+	// Predictions are the methods by which each fit predicts its test rows.
+	Predictions []string
+	// Ensemble says how to combine the candidates; nil: not at all.
+	Ensemble *pb.EnsembleRequest
+	// Pruning ends candidates early; nil: not at all.
+	Pruning *pb.Pruning
+	// Policy is nil without one.
+	Policy *Policy
 	// Line gives the line of a key, addressed as "cv.n_splits", for messages; 0 when it is not there.
 	Line map[string]int
 }
@@ -75,6 +83,8 @@ func (f *File) JobSpec(datasetID string) *pb.JobSpec {
 		SplitSpec:   proto.CloneOf(f.Splits),
 		Candidates:  f.Candidates,
 		MaxParallel: uint32(max(f.Slots, 0)),
+		Predictions: f.Predictions,
+		Pruning:     f.Pruning,
 	}
 }
 

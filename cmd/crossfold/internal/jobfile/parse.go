@@ -89,11 +89,18 @@ func (p *parser) job(root *yaml.Node) error {
 		"error_score":        p.errorScore,
 		"return_train_score": p.boolean(&f.Recipe.ReturnTrainScore),
 		"slots":              p.integer(&f.Slots, 1, 1<<16),
+		"predictions":        p.predictions,
+		"ensemble":           p.ensemble,
+		"prune":              p.prune,
+		"policy":             p.policy,
 	})
 	if err != nil {
 		return err
 	}
 	if err := p.complete(root); err != nil {
+		return err
+	}
+	if err := p.completeEnsemble(); err != nil {
 		return err
 	}
 	f.Candidates, err = p.candidates(p.grid)

@@ -43,6 +43,9 @@ func Print(to io.Writer, results *gather.Results, most int) error {
 	if more := len(order) - most; more > 0 {
 		fmt.Fprintf(to, "and %d more candidates\n", more)
 	}
+	if err := printPruned(to, results.Units); err != nil {
+		return err
+	}
 	return printFailures(to, results.Units)
 }
 
@@ -77,6 +80,33 @@ func parameters(params json.RawMessage) string {
 	return strings.Join(pairs, "  ")
 }
 
+// byWeight lists the positions of the weights above 0, the largest first; ties keep their order.
+func byWeight(weights []float64) []int {
+	var positions []int
+	for i, weight := range weights {
+		if weight > 0 {
+			positions = append(positions, i)
+		}
+	}
+	slices.SortStableFunc(positions, func(a, b int) int { return cmp.Compare(weights[b], weights[a]) })
+	return positions
+}
+
+// printPruned says how many fits were not run.
+func printPruned(to io.Writer, units []*pb.Result) error {
+	pruned := 0
+	for _, unit := range units {
+		if unit.GetOutcome() == pb.Outcome_OUTCOME_PRUNED {
+			pruned++
+		}
+	}
+	if pruned == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(to, "\n%d of %d fits were pruned\n", pruned, len(units))
+	return err
+}
+
 // printFailures groups failed fits by their error, the most frequent first.
 func printFailures(to io.Writer, units []*pb.Result) error {
 	counts := map[string]int{}
@@ -108,6 +138,9 @@ func printFailures(to io.Writer, units []*pb.Result) error {
 
 // Failure is why a fit has no score of its own, on one line.
 func Failure(unit *pb.Result) (reason string, failed bool) {
+	if unit.GetOutcome() == pb.Outcome_OUTCOME_PRUNED {
+		return "", false
+	}
 	failure := unit.GetFailure()
 	if failure == nil {
 		return "", unit.GetOutcome() != pb.Outcome_OUTCOME_OK

@@ -40,6 +40,10 @@ type Outcome struct {
 	JobID   string
 	Rows    int64
 	Results *gather.Results
+	// Selected is the row that the policy selected; -1 without one.
+	Selected int
+	// Ensemble is nil unless the file asks for one.
+	Ensemble *pb.EnsembleResponse
 }
 
 // Run takes the job from its file to its results. When ctx ends first the job is cancelled.
@@ -64,7 +68,16 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Outcome{JobID: jobID, Rows: rows, Results: results(spec, units)}, nil
+	outcome := &Outcome{JobID: jobID, Rows: rows, Results: results(spec, units)}
+	if outcome.Ensemble, err = combine(ctx, o, jobID); err != nil {
+		return nil, err
+	}
+	// The job is done: a policy that fails now must not lose its results.
+	if outcome.Selected, err = selected(ctx, o.File, outcome.Results); err != nil {
+		o.Warn(err.Error())
+		outcome.Selected = -1
+	}
+	return outcome, nil
 }
 
 // fits is how many fits the job has.
@@ -88,6 +101,9 @@ func prepare(ctx context.Context, o Options, storeDir string) (spec *pb.JobSpec,
 	}
 	defer func() { err = errors.Join(err, table.Close()) }()
 	if err := checkColumns(o.File, table); err != nil {
+		return nil, 0, err
+	}
+	if err := applyPolicy(ctx, o.File); err != nil {
 		return nil, 0, err
 	}
 	warnings, err := checkRows(o.File, table)

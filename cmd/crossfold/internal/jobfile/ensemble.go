@@ -1,0 +1,134 @@
+package jobfile
+
+import (
+	"encoding/json"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/crossfold/crossfold/coordinator/rules"
+	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
+)
+
+// maxPolicyBytes is how large the file of a policy may be; the policy's own limit is lower.
+const maxPolicyBytes = 1 << 20
+
+// Policy is the policy of a job file.
+type Policy struct {
+	Path   string
+	Source string
+	// Space is what its `space(ctx)` is told.
+	Space rules.Space
+}
+
+// predictions reads the name of a method, or a list of them.
+func (p *parser) predictions(n *yaml.Node) error {
+	if unalias(n).Kind != yaml.ScalarNode {
+		return p.texts(&p.file.Predictions)(n)
+	}
+	var method string
+	if err := p.text(&method)(n); err != nil {
+		return err
+	}
+	p.file.Predictions = []string{method}
+	return nil
+}
+
+func (p *parser) ensemble(n *yaml.Node) error {
+	var rounds, initial, bags, seed int
+	request := &pb.EnsembleRequest{}
+	p.file.Ensemble = request
+	err := p.mapping(n, "ensemble", fields{
+		"method":      p.text(&request.Combine),
+		"metric":      p.text(&request.Metric),
+		"predictions": p.text(&request.Predictions),
+		"rounds":      p.integer(&rounds, 1, 1<<20),
+		"initial":     p.integer(&initial, 0, 1<<20),
+		"bags":        p.integer(&bags, 0, 1<<20),
+		"seed":        p.integer(&seed, 0, 1<<62),
+	})
+	request.Greedy = &pb.GreedyOptions{
+		Rounds: uint32(rounds), Initial: uint32(initial), Bags: uint32(bags), Seed: uint64(seed),
+	}
+	return err
+}
+
+// completeEnsemble fills in what the rest of the file says.
+func (p *parser) completeEnsemble() error {
+	f := p.file
+	if f.Ensemble == nil {
+		return nil
+	}
+	if len(f.Predictions) == 0 {
+		return f.At("ensemble", `an ensemble needs predictions of the fits; add "predictions: predict_proba" `+
+			`for a classifier, "predictions: predict" for a regressor`)
+	}
+	if f.Ensemble.Metric == "" {
+		if len(f.Recipe.Scoring) != 1 {
+			return f.At("ensemble", `"metric" is missing; name a scorer, such as neg_log_loss`)
+		}
+		f.Ensemble.Metric = f.Recipe.Scoring[0]
+	}
+	if f.Ensemble.Combine == "policy" {
+		if f.Policy == nil {
+			return f.At("ensemble.method", `method "policy" needs a "policy" with weights(results)`)
+		}
+		f.Ensemble.Policy = f.Policy.Source
+	}
+	return nil
+}
+
+// prune reads the name of a rule, or a mapping of it and its settings.
+func (p *parser) prune(n *yaml.Node) error {
+	p.file.Pruning = &pb.Pruning{}
+	if unalias(n).Kind == yaml.ScalarNode {
+		return p.text(&p.file.Pruning.Rule)(n)
+	}
+	text, err := p.json(n)
+	if err != nil {
+		return err
+	}
+	var settings map[string]json.RawMessage
+	if json.Unmarshal(text, &settings) != nil || json.Unmarshal(settings["rule"], &p.file.Pruning.Rule) != nil {
+		return p.errorf(n, `prune must be a rule, such as median, or a mapping with "rule" and its settings`)
+	}
+	delete(settings, "rule")
+	text, err = marshal(settings)
+	p.file.Pruning.ParamsJson = string(text)
+	return err
+}
+
+// policy reads the path of a policy, or a mapping of it and what its space is told.
+func (p *parser) policy(n *yaml.Node) error {
+	var path string
+	var count, seed int
+	if unalias(n).Kind == yaml.ScalarNode {
+		if err := p.text(&path)(n); err != nil {
+			return err
+		}
+		p.file.Line["policy.file"] = n.Line
+	} else if err := p.mapping(n, "policy", fields{
+		"file": p.text(&path),
+		"n":    p.integer(&count, 1, 100_000),
+		"seed": p.integer(&seed, 0, 1<<62),
+	}); err != nil {
+		return err
+	}
+	if path == "" {
+		return p.errorf(n, `policy lacks "file"`)
+	}
+	if count == 0 {
+		count = 10
+	}
+	path = resolve(p.file.Path, path)
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > maxPolicyBytes {
+		return p.errorf(n, "policy %s can't be read, or is larger than %d bytes; correct its path", path, maxPolicyBytes)
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return p.errorf(n, "policy %s: %s", path, err)
+	}
+	p.file.Policy = &Policy{Path: path, Source: string(source), Space: rules.Space{Seed: int64(seed), N: count}}
+	return nil
+}

@@ -1,0 +1,110 @@
+"""One call of a drop-in: the cluster takes its fits, and everything else stays in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import joblib
+
+from crossfold._collector import Hold
+from crossfold._deciding import take_pruning
+from crossfold._progress import Progress
+from crossfold._sharing import Datasets
+from crossfold._worker import in_worker
+from crossfold.joblib import EVERYTHING, CrossfoldBackend
+
+
+class Run:
+    """One search, cross validation or ensemble on the cluster.
+
+    Parameters
+    ----------
+    label
+        The name of its jobs and of its progress bar.
+    backend
+        What joblib is given.
+    calls
+        How many Parallel objects share the work; those after them are the caller's own.
+    """
+
+    def __init__(self, label: str, backend: type[CrossfoldBackend], calls: int) -> None:
+        self.pruning = take_pruning()
+        self.attempts: list[dict[str, Any]] = []
+        self._label = label
+        self._backend = backend
+        self._calls = calls
+        # Nothing changes the data before the drop-in returns, so one copy serves all of its jobs.
+        self._datasets = Datasets()
+        self._progress: Progress | None = None
+        self._config: joblib.parallel_config | None = None
+        self._collector = Hold()
+
+    def enter(self) -> None:
+        """Make the next Parallel object of this thread use the cluster; not in a worker."""
+        if in_worker():
+            return
+        backend = self._backend(watcher=self, window=EVERYTHING, name=self._label, datasets=self._datasets)
+        self._config = joblib.parallel_config(backend=backend)
+
+    def leave(self) -> None:
+        """Give the thread back the joblib configuration it had."""
+        config, self._config = self._config, None
+        if config is not None:
+            config.unregister()
+
+    def close(self) -> None:
+        """Leave, and finish the progress bar."""
+        self.leave()
+        self._collector.release()
+        if self._progress is not None:
+            self._progress.close()
+
+    # What the backend reports.
+
+    def configured(self) -> None:
+        self._calls -= 1
+        if self._calls == 0:
+            # The fits' own Parallel has it now. Splitters, callables and the refit are the caller's.
+            self.leave()
+
+    def dispatched(self) -> None:
+        # The slots are busy: now a collection delays nobody.
+        self._collector.release()
+
+    def submitted(self, units: int) -> None:
+        if self._progress is None:
+            self._progress = Progress(self._label)
+        self._progress.expect(units)
+
+    def finished(self, units: int) -> None:
+        if self._progress is not None:
+            self._progress.advance(units)
+
+    def ran(self, attempt: dict[str, Any]) -> None:
+        self.attempts.append(attempt)
+
+
+@contextmanager
+def on_cluster(
+    label: str, *, backend: type[CrossfoldBackend] = CrossfoldBackend, calls: int = 1, at_once: bool = True
+) -> Iterator[Run]:
+    """Run the next `calls` Parallel objects of this thread on the cluster.
+
+    With ``at_once=False`` only those after the run's `enter`.
+    """
+    run = Run(label, backend, calls)
+    try:
+        if at_once:
+            run.enter()
+        yield run
+    finally:
+        run.close()
+
+
+def label_of(estimator: Any) -> str:
+    """What to call the jobs of a search or ensemble: its class, and that of what it fits."""
+    inner = getattr(estimator, "estimator", None)
+    name = type(estimator).__name__
+    return name if inner is None else f"{name}({type(inner).__name__})"

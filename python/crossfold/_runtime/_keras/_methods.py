@@ -1,0 +1,264 @@
+"""What stands in for ``fit``, ``evaluate`` and ``predict`` of Keras' models."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import absl.logging
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+from keras.src.trainers.data_adapters import array_slicing
+from keras.src.utils.python_utils import pythonify_logs
+from tensorflow.python.framework import config
+
+from crossfold._runtime import _ways
+from crossfold._runtime._keras import _data, _known, _twin
+from crossfold._runtime._keras._known import Unknown
+
+BATCH = 32
+"""Keras' default."""
+
+CALLBACKS = frozenset(
+    getattr(keras.callbacks, name)
+    for name in ("EarlyStopping", "History", "LearningRateScheduler", "ReduceLROnPlateau")
+)
+"""Callbacks that act between epochs only."""
+
+WAYS = {
+    "fit": "keras: whole epochs in the graph",
+    "evaluate": "keras: whole evaluations in the graph",
+    "predict": "keras: whole predictions in the graph",
+}
+
+
+def install() -> None:
+    """Replace the methods that Keras' models share."""
+    for name, method in (("fit", _fit), ("evaluate", _evaluate), ("predict", _predict)):
+        setattr(TensorFlowTrainer, name, _instead(getattr(TensorFlowTrainer, name), method))
+
+
+def _instead(original: Callable[..., Any], prepare: Callable[..., Callable[[], Any]]) -> Callable[..., Any]:
+    """Return a method that does what ``prepare`` returns; when that raises Unknown, the original."""
+    signature = inspect.signature(original)
+    name = original.__name__
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            run = prepare(*_arguments(signature, self, *args, **kwargs))
+        except Exception as reason:
+            # Keras says itself what is wrong with a call.
+            text = reason if isinstance(reason, Unknown) else type(reason).__name__
+            _ways.note(f"keras: own {name} ({text})")
+            return original(self, *args, **kwargs)
+        _ways.note(WAYS[name])
+        return run()
+
+    return method
+
+
+def _arguments(signature: inspect.Signature, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    """Return the arguments of a call in order, defaults filled in."""
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise Unknown("arguments that do not fit") from error
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise Unknown("an evaluation inside of Keras' own fit")
+    return bound.args
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Inputs and targets as tensors, and how they are cut into batches."""
+
+    x: Any
+    y: Any
+    batch: int
+
+    @classmethod
+    def of(cls, x: Any, y: Any, batch: Any) -> _Rows:
+        batch = batch or BATCH
+        if not isinstance(batch, int | np.integer):
+            raise Unknown(f"batch_size={batch!r}")
+        rows = cls(_data.tensor(x, "x"), _data.tensor(y, "y"), int(batch))
+        if rows.count != len(rows.y):
+            raise Unknown("x and y of different lengths")
+        return rows
+
+    @property
+    def count(self) -> int:
+        return len(self.x)
+
+    @property
+    def ragged(self) -> bool:
+        return self.count % self.batch != 0
+
+    @property
+    def steps(self) -> int:
+        return -(-self.count // self.batch)
+
+
+def _fit(
+    self: Any,
+    x: Any,
+    y: Any,
+    batch_size: Any,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: Any,
+    class_weight: Any,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: Any,
+    validation_steps: Any,
+    validation_batch_size: Any,
+    validation_freq: Any,
+) -> Callable[[], Any]:
+    _refuse(
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        steps_per_epoch=steps_per_epoch,
+        validation_steps=validation_steps,
+    )
+    _check_surroundings(verbose)
+    for callback in keras.tree.flatten(callbacks or []):
+        if type(callback) not in CALLBACKS:
+            raise Unknown(f"callback {type(callback).__name__}")
+    architecture = _known.training(self)
+    if validation_split and validation_data is None:
+        (x, y), validation_data = _split(x, y, validation_split)
+    rows = _Rows.of(x, y, batch_size)
+    order = _data.order(rows.count, shuffle)
+    train = _traced(self, architecture, rows).train(rows.batch, rows.ragged)
+    validate = None
+    if validation_data is not None:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+            raise Unknown("validation_data is not (x, y)")
+        held_x, held_y = validation_data
+        held_out = _Rows.of(held_x, held_y, validation_batch_size or batch_size)
+        validate = _test(self, architecture, held_out)
+
+    def run() -> Any:
+        listeners = keras.callbacks.CallbackList(
+            callbacks, add_history=True, model=self, verbose=verbose, epochs=epochs, steps=rows.steps
+        )
+        self.stop_training = False
+        listeners.on_train_begin()
+        logs = None
+        for epoch in range(self._initial_epoch or initial_epoch, epochs):
+            listeners.on_epoch_begin(epoch)
+            _twin.write(self, "train", train(rows.x, rows.y, next(order), *_twin.read(self, "train")))
+            logs = self.get_metrics_result()
+            if validate is not None and self._should_eval(epoch, validation_freq):
+                logs.update({f"val_{name}": value for name, value in validate().items()})
+            listeners.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        if epochs > 0:
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+        listeners.on_train_end(logs)
+        return self.history
+
+    return run
+
+
+def _evaluate(
+    self: Any,
+    x: Any,
+    y: Any,
+    batch_size: Any,
+    verbose: Any,
+    sample_weight: Any,
+    steps: Any,
+    callbacks: Any,
+    return_dict: bool,
+) -> Callable[[], Any]:
+    _refuse(sample_weight=sample_weight, steps=steps, callbacks=callbacks)
+    _check_surroundings(verbose)
+    test = _test(self, _known.training(self), _Rows.of(x, y, batch_size))
+
+    def run() -> Any:
+        logs = test()
+        return logs if return_dict else self._flatten_metrics_in_order(logs)
+
+    return run
+
+
+def _predict(
+    self: Any, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any
+) -> Callable[[], Any]:
+    _refuse(steps=steps, callbacks=callbacks)
+    _check_surroundings(verbose)
+    architecture = _known.forward(self)
+    rows = _Rows.of(x, x, batch_size)
+    twin = _twin.of(self, architecture, rows.x)
+    full = rows.count - rows.count % rows.batch
+    parts = []
+    if full:
+        parts.append((twin.predict(rows.batch), rows.x[:full]))
+    if rows.ragged:
+        parts.append((twin.predict_rest(), rows.x[full:]))
+
+    def run() -> Any:
+        state = _twin.read(self, "predict")
+        outputs = [part(x, *state).numpy() for part, x in parts]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+    return run
+
+
+def _test(model: Any, architecture: _known.Architecture, rows: _Rows) -> Callable[[], dict[str, Any]]:
+    """Return a function that evaluates once; the metrics of the model keep what it found."""
+    test = _traced(model, architecture, rows).test(rows.batch, rows.ragged)
+    order = next(_data.order(rows.count, False))
+
+    def run() -> dict[str, Any]:
+        _twin.write(model, "test", test(rows.x, rows.y, order, *_twin.read(model, "test")))
+        logs: dict[str, Any] = pythonify_logs(model.get_metrics_result())
+        return logs
+
+    return run
+
+
+def _traced(model: Any, architecture: _known.Architecture, rows: _Rows) -> _twin.Twin:
+    return _twin.of(model, architecture, rows.x, rows.y)
+
+
+def _split(x: Any, y: Any, share: float) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
+        raise Unknown("validation_split of what is not a plain array")
+    (x, y, _), (held_x, held_y, _) = array_slicing.train_validation_split(
+        (x, y, None), validation_split=share
+    )
+    return (x, y), (held_x, held_y)
+
+
+def _refuse(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise Unknown(name)
+
+
+def _check_surroundings(verbose: Any) -> None:
+    """Raise Unknown where the process, or a progress bar, asks for step after step."""
+    if verbose != 0 and (keras.config.is_interactive_logging_enabled() or absl.logging.get_verbosity() >= 0):
+        raise Unknown(f"verbose={verbose!r}")
+    if not tf.executing_eagerly() or tf.config.functions_run_eagerly():
+        raise Unknown("functions that run eagerly, or a graph around the call")
+    if tf.distribute.has_strategy() or keras.distribution.distribution() is not None:
+        raise Unknown("a distribution strategy")
+    if keras.config.max_epochs() or keras.config.max_steps_per_epoch():
+        raise Unknown("a limit on epochs or steps")
+    if tf.config.optimizer.get_jit() or config.is_op_determinism_enabled():
+        raise Unknown("XLA or deterministic operations")

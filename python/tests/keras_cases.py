@@ -1,0 +1,501 @@
+"""Fits of Keras models, run in a process of their own with the twins or without them.
+
+Reads one JSON request per line, ``[kind, name, options]``, and answers with one line: what the fit left
+behind as JSON, every number to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import callbacks, layers, optimizers, regularizers
+
+from crossfold._runtime import _keras, _ways
+
+CASES: dict[str, Callable[[], Any]] = {}
+REFUSED: dict[str, Callable[[], Any]] = {}
+
+Table = dict[str, Callable[[], Any]]
+
+
+def case(table: Table) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    def add(function: Callable[[], Any]) -> Callable[[], Any]:
+        table[function.__name__] = function
+        return function
+
+    return add
+
+
+def rows(count: int, *shape: int, seed: int = 0, dtype: str = "float32") -> Any:
+    return np.random.default_rng(seed).normal(size=(count, *shape)).astype(dtype)
+
+
+def classes(count: int, kinds: int = 3) -> Any:
+    return np.random.default_rng(1).integers(0, kinds, count)
+
+
+def onehot(count: int, kinds: int = 3) -> Any:
+    return np.eye(kinds)[classes(count, kinds)]
+
+
+def dense(*middle: Any, out: int = 3, activation: str | None = "softmax", width: int = 5) -> Any:
+    return keras.Sequential(
+        [layers.Input((width,)), layers.Dense(6, "relu"), *middle, layers.Dense(out, activation)]
+    )
+
+
+def fitted(model: Any, x: Any, y: Any, optimizer: Any = "adam", **options: Any) -> Any:
+    """Compile and fit; options of compile are those that fit does not have."""
+    compiled = {k: options.pop(k) for k in list(options) if k in COMPILE}
+    model.compile(optimizer, compiled.pop("loss", "categorical_crossentropy"), **compiled)
+    model.fit(x, y, **{"epochs": 2, "batch_size": 8, "verbose": 0} | options)
+    return model
+
+
+COMPILE = (
+    "loss",
+    "metrics",
+    "weighted_metrics",
+    "run_eagerly",
+    "jit_compile",
+    "steps_per_execution",
+    "loss_weights",
+)
+
+
+@case(CASES)
+def full_batches() -> Any:
+    return fitted(dense(), rows(32, 5), onehot(32))
+
+
+@case(CASES)
+def short_last_batch() -> Any:
+    return fitted(dense(), rows(35, 5), onehot(35), metrics=["accuracy"], epochs=3)
+
+
+@case(CASES)
+def fewer_rows_than_a_batch() -> Any:
+    return fitted(dense(), rows(5, 5), onehot(5), batch_size=None)
+
+
+@case(CASES)
+def without_shuffling() -> Any:
+    return fitted(dense(), rows(35, 5), onehot(35), shuffle=False, steps_per_execution=3)
+
+
+@case(CASES)
+def double_precision_columns_in_fortran_order() -> Any:
+    return fitted(dense(), np.asfortranarray(rows(35, 5, dtype="float64")), onehot(35))
+
+
+@case(CASES)
+def sparse_labels() -> Any:
+    metrics = ["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(k=2)]
+    model = fitted(dense(), rows(35, 5), classes(35), loss="crossentropy", metrics=metrics)
+    model.drawn = [
+        model.evaluate(rows(35, 5), classes(35), verbose=0),
+        model.evaluate(rows(32, 5), classes(32), verbose=0, batch_size=4, return_dict=True),
+    ]
+    return model
+
+
+@case(CASES)
+def binary_labels() -> Any:
+    model = dense(out=1, activation="sigmoid")
+    metrics = [keras.metrics.AUC(), "accuracy", keras.metrics.Precision(), keras.metrics.BinaryAccuracy()]
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=0.1)
+    return fitted(model, rows(35, 5), classes(35, 2), loss=loss, metrics=metrics)
+
+
+@case(CASES)
+def regression() -> Any:
+    model = dense(out=1, activation=None)
+    weighted = [keras.metrics.RootMeanSquaredError()]
+    loss = keras.losses.huber
+    return fitted(model, rows(35, 5), rows(35), loss=loss, metrics=["mae", "mse"], weighted_metrics=weighted)
+
+
+@case(CASES)
+def dropout() -> Any:
+    noise = [layers.Dropout(0.3), layers.GaussianNoise(0.1), layers.Dropout(0.2, seed=4)]
+    return fitted(dense(*noise, layers.GaussianDropout(0.1)), rows(35, 5), onehot(35), epochs=3)
+
+
+@case(CASES)
+def normalisation() -> Any:
+    middle = [layers.BatchNormalization(), layers.LayerNormalization(), layers.Activation("gelu")]
+    return fitted(dense(*middle), rows(35, 5), onehot(35), epochs=3)
+
+
+@case(CASES)
+def activations() -> Any:
+    middle = [layers.LeakyReLU(), layers.PReLU(), layers.ELU(), layers.ReLU(6), layers.Softmax()]
+    return fitted(dense(*middle, layers.Rescaling(2.0)), rows(35, 5), onehot(35))
+
+
+@case(CASES)
+def images() -> Any:
+    model = keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu", padding="same"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.SpatialDropout2D(0.2),
+            layers.SeparableConv2D(4, 2),
+            layers.ZeroPadding2D(1),
+            layers.DepthwiseConv2D(2),
+            layers.UpSampling2D(2),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    return fitted(model, rows(35, 8, 8, 1), onehot(35), metrics=["accuracy"])
+
+
+@case(CASES)
+def full_batches_of_images() -> Any:
+    model = keras.Sequential(
+        [
+            layers.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    return fitted(model, rows(32, 6, 6, 1), onehot(32))
+
+
+@case(CASES)
+def series() -> Any:
+    model = keras.Sequential(
+        [
+            layers.Input((12, 2)),
+            layers.Conv1D(4, 3, activation="relu"),
+            layers.SpatialDropout1D(0.2),
+            layers.MaxPooling1D(2),
+            layers.ZeroPadding1D(1),
+            layers.AveragePooling1D(2),
+            layers.TimeDistributed(layers.Dense(3)),
+            layers.Permute((2, 1)),
+            layers.GlobalMaxPooling1D(),
+            layers.RepeatVector(2),
+            layers.Reshape((-1,)),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    return fitted(model, rows(35, 12, 2), onehot(35))
+
+
+@case(CASES)
+def words() -> Any:
+    model = keras.Sequential(
+        [
+            layers.Input((7,), dtype="int32"),
+            layers.Embedding(20, 4),
+            layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+            layers.GRU(3, dropout=0.2, recurrent_dropout=0.1),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    tokens = np.random.default_rng(2).integers(0, 20, (35, 7)).astype("int32")
+    return fitted(model, tokens, onehot(35))
+
+
+@case(CASES)
+def masked_words() -> Any:
+    model = keras.Sequential(
+        [
+            layers.Input((7,)),
+            layers.Embedding(20, 4, mask_zero=True),
+            layers.SimpleRNN(3),
+            layers.Dense(1, "sigmoid"),
+        ]
+    )
+    tokens = np.random.default_rng(2).integers(0, 20, (35, 7))
+    return fitted(model, tokens, classes(35, 2), "rmsprop", loss="binary_crossentropy")
+
+
+@case(CASES)
+def functional() -> Any:
+    inputs = keras.Input((5,))
+    inside = layers.Dense(4, "tanh", name="inside", trainable=False)(inputs)
+    inside = layers.Dense(4, "gelu")(inside)
+    return fitted(keras.Model(inputs, layers.Dense(3, "softmax")(inside)), rows(35, 5), onehot(35))
+
+
+@case(CASES)
+def penalties_and_constraints() -> Any:
+    layer = layers.Dense(
+        4,
+        kernel_regularizer=regularizers.L1L2(1e-3, 1e-2),
+        activity_regularizer=regularizers.L2(1e-3),
+        kernel_constraint=keras.constraints.MaxNorm(1.0),
+    )
+    more = layers.Dense(5, kernel_regularizer="l2", bias_regularizer="l1")
+    return fitted(dense(layer, more), rows(35, 5), onehot(35), optimizers.Adam(clipnorm=0.1))
+
+
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "SGD": lambda: optimizers.SGD(
+        optimizers.schedules.ExponentialDecay(0.05, 3, 0.9), momentum=0.9, nesterov=True
+    ),
+    "Adam": lambda: optimizers.Adam(0.01, amsgrad=True, gradient_accumulation_steps=2),
+    "AdamW": lambda: optimizers.AdamW(0.01, use_ema=True, ema_overwrite_frequency=3),
+    "RMSprop": lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "Nadam": lambda: optimizers.Nadam(0.01),
+    "Adagrad": lambda: optimizers.Adagrad(0.01),
+}
+
+for _name, _make in OPTIMIZERS.items():
+    CASES[f"optimizer_{_name}"] = lambda make=_make: fitted(  # type: ignore[misc]
+        dense(out=1, activation=None), rows(35, 5), rows(35), make(), loss="mse"
+    )
+
+
+@case(CASES)
+def early_stopping() -> Any:
+    stop = callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True, start_from_epoch=1)
+    return fitted(
+        dense(layers.Dropout(0.2)),
+        rows(41, 5),
+        onehot(41),
+        optimizers.Adam(0.3),
+        callbacks=[stop],
+        validation_split=0.2,
+        epochs=12,
+    )
+
+
+@case(CASES)
+def falling_learning_rates() -> Any:
+    fall = [
+        callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.5),
+        callbacks.LearningRateScheduler(lambda epoch, rate: rate * (0.9 if epoch else 1.0)),
+    ]
+    return fitted(dense(), rows(35, 5), onehot(35), callbacks=fall, epochs=5)
+
+
+@case(CASES)
+def validation_data() -> Any:
+    held_out = (rows(11, 5, seed=3), onehot(11))
+    options = {"validation_data": held_out, "validation_batch_size": 4, "validation_freq": 2, "epochs": 4}
+    return fitted(
+        dense(layers.BatchNormalization()), rows(35, 5), onehot(35), metrics=["accuracy"], **options
+    )
+
+
+@case(CASES)
+def training_goes_on() -> Any:
+    model = fitted(dense(layers.Dropout(0.2)), rows(35, 5), onehot(35))
+    model.train_on_batch(rows(8, 5), onehot(8))
+    model.fit(rows(35, 5), onehot(35), batch_size=8, epochs=4, initial_epoch=2, verbose=0)
+    return model
+
+
+@case(CASES)
+def stateful_random_operations_beside_it() -> Any:
+    model = fitted(dense(), rows(35, 5), onehot(35))
+    drawn = [tf.random.normal([2]), tf.random.uniform([2], seed=3), tf.random.shuffle(tf.range(9))]
+    keras.utils.set_random_seed(5)
+    drawn += [tf.random.normal([2]), tf.random.uniform([2], seed=3), tf.random.shuffle(tf.range(9))]
+    keras.utils.set_random_seed(5)
+    drawn += [tf.random.normal([2]), keras.random.normal((2,))]
+    model.drawn = [np.asarray(value).tobytes().hex() for value in drawn]
+    return model
+
+
+class Own(layers.Layer):
+    def call(self, x: Any) -> Any:
+        return x * 2.0
+
+
+class Subclassed(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = layers.Dense(3, "softmax")
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+class Watch(callbacks.Callback):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.model.seen = batch
+
+
+class Steepest(optimizers.SGD):
+    pass
+
+
+def relu(x: Any) -> Any:
+    return keras.ops.relu(x)
+
+
+def squared(y: Any, found: Any) -> Any:
+    return keras.ops.mean((y - found) ** 2, axis=-1)
+
+
+def _refused(name: str, **options: Any) -> None:
+    """Add a fit that Keras itself has to do, for what its options say."""
+
+    def run() -> Any:
+        made = {k: v() if callable(v) else v for k, v in options.items() if k in ("model", "x", "optimizer")}
+        rest = {k: v for k, v in options.items() if k not in made}
+        model, x = made.pop("model", None) or dense(), made.pop("x", rows(16, 5))
+        return fitted(model, x, rest.pop("y", onehot(16)), **made, **rest, epochs=1)
+
+    REFUSED[name] = run
+
+
+def two_outputs() -> Any:
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
+
+
+def branches() -> Any:
+    inputs = keras.Input((5,))
+    merged = layers.Concatenate()([layers.Dense(3)(inputs), inputs])
+    return keras.Model(inputs, layers.Dense(3, "softmax")(merged))
+
+
+def shared() -> Any:
+    inputs, layer = keras.Input((5,)), layers.Dense(5)
+    return keras.Model(inputs, layers.Dense(3, "softmax")(layer(layer(inputs))))
+
+
+def with_operation() -> Any:
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, layers.Dense(3, "softmax")(inputs + 1.0))
+
+
+def replaced_step() -> Any:
+    model = dense()
+    model.train_step = model.train_step
+    return model
+
+
+_refused("model class Subclassed", model=Subclassed)
+_refused("layer Own", model=lambda: dense(Own()))
+_refused("layer Lambda", model=lambda: dense(layers.Lambda(lambda x: x * 2)))
+_refused("custom activation relu", model=lambda: dense(layers.Activation(relu)))
+_refused("a model without an input shape", model=lambda: keras.Sequential([layers.Dense(3, "softmax")]))
+_refused("several inputs or outputs", model=two_outputs, y=[onehot(16), onehot(16)], loss="mse")
+_refused("layer Concatenate", model=branches)
+_refused("branches or shared layers", model=shared)
+_refused("operation Add", model=with_operation)
+_refused("a replaced train_step", model=replaced_step)
+_refused("dtype mixed_bfloat16", model=lambda: dense(layers.Dense(4, dtype="mixed_bfloat16")))
+_refused("custom loss squared", loss=squared)
+_refused("custom metric squared", metrics=[squared])
+_refused("optimizer Steepest", optimizer=Steepest)
+_refused("learning rate <lambda>", optimizer=lambda: optimizers.SGD(lambda: 0.1))
+_refused("callback Watch", callbacks=[Watch()])
+_refused("callback LambdaCallback", callbacks=[callbacks.LambdaCallback(on_epoch_end=lambda *_: None)])
+_refused("run_eagerly", run_eagerly=True)
+_refused("jit_compile", jit_compile=True)
+_refused("loss weights", loss_weights=[0.5])
+_refused("sample_weight", sample_weight=np.ones(16))
+_refused("class_weight", class_weight={0: 1.0, 1: 2.0, 2: 1.0})
+_refused("steps_per_epoch", steps_per_epoch=1)
+_refused("shuffle='batch'", shuffle="batch")
+_refused("verbose=2", verbose=2)
+_refused("x is not a plain array of numbers", x=lambda: tf.constant(rows(16, 5)))
+
+
+def left_behind(model: Any) -> dict[str, Any]:
+    """All that a fit leaves: in the model, and in the random streams of the process."""
+    made = {
+        "weights": model.variables,
+        "metrics": model.metrics_variables,
+        "optimizer": model.optimizer.variables,
+    }
+    left: dict[str, Any] = {
+        name: [[v.path, str(v.dtype), v.numpy().tobytes().hex()] for v in variables]
+        for name, variables in made.items()
+    }
+    left |= {
+        "history": {k: [float(v).hex() for v in values] for k, values in model.history.history.items()},
+        "epoch": model.history.epoch,
+        "params": model.history.params,
+        "stopped": model.stop_training,
+        "drawn": getattr(model, "drawn", None),
+        "random": [random.random().hex(), np.random.random().hex(), random.randint(0, 9)],
+        "tensorflow": np.asarray(tf.random.normal([2])).tobytes().hex(),
+        "keras": np.asarray(keras.random.normal((2,))).tobytes().hex(),
+        "next name": layers.Dense(1).name,
+    }
+    return left
+
+
+def evaluated(model: Any) -> dict[str, Any]:
+    """What it finds in rows it has not seen, and what that leaves."""
+    (shape,) = (t.shape[1:] for t in model.inputs)
+    whole = np.issubdtype(np.dtype(model.inputs[0].dtype), np.integer) or "embedding" in model.layers[0].name
+    x = np.zeros((70, *shape), "int32") if whole else rows(70, *shape, seed=9)
+    shown = [model.predict(x, verbose=0), model.predict(x[:6], batch_size=3, verbose=0)]
+    return {"predicted": [[str(a.dtype), a.shape, a.tobytes().hex()] for a in shown]}
+
+
+def main() -> None:
+    """Answer requests until the end of the input."""
+    if "--twins" in sys.argv:
+        _keras.install()
+    from crossfold._runtime._keras import _twin
+
+    keras.utils.disable_interactive_logging()
+    answers, sys.stdout = sys.stdout, sys.stderr
+    warnings.simplefilter("error")
+    # Keras on NumPy 2.
+    warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+    for line in sys.stdin:
+        kind, name, options = json.loads(line)
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(options.get("seed", 7))
+        if kind == "traces":
+            left = {"traces": _twin.traces()}
+        elif kind == "refused":
+            with warnings.catch_warnings(action="ignore"):
+                REFUSED[name]()
+            left = {}
+        else:
+            model = drawn(options) if kind == "drawn" else CASES[name]()
+            left = left_behind(model) | evaluated(model)
+        answers.write(json.dumps([left, _ways.take()]) + "\n")
+        answers.flush()
+
+
+def drawn(options: dict[str, Any]) -> Any:
+    """Fit a network that hypothesis described."""
+    middle: list[Any] = []
+    for width, activation, rate, norm in options["hidden"]:
+        middle += [layers.Dense(width, activation), *([layers.BatchNormalization()] if norm else [])]
+        middle += [layers.Dropout(rate)] if rate else []
+    count = options["rows"]
+    optimizer = OPTIMIZERS[options["optimizer"]]()
+    return fitted(
+        dense(*middle),
+        rows(count, 5),
+        onehot(count),
+        optimizer,
+        metrics=["accuracy"],
+        epochs=options["epochs"],
+        batch_size=options["batch"],
+        shuffle=options["shuffle"],
+    )
+
+
+if __name__ == "__main__":
+    main()

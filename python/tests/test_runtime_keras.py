@@ -1,0 +1,159 @@
+"""Twins against Keras' own methods: every weight, log and random stream to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SCRIPT = Path(__file__).with_name("keras_cases.py")
+
+pytestmark = pytest.mark.timeout(240)
+
+
+class Side:
+    """A process that runs the cases, with the twins or without."""
+
+    def __init__(self, *flags: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *flags],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "CROSSFOLD_KERAS": "1"},
+        )
+
+    def ask(self, kind: str, name: str, **options: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([kind, name, options]) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> tuple[dict[str, Any], list[str]]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the process ended"
+        left, ways = json.loads(line)
+        return left, ways
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def twins() -> Iterator[Side]:
+    side = Side("--twins")
+    yield side
+    side.close()
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Side]:
+    side = Side()
+    yield side
+    side.close()
+
+
+def compare(twins: Side, own: Side, kind: str, name: str, **options: Any) -> list[str]:
+    """Run a case on both sides; return how the twins ran it."""
+    for side in (twins, own):
+        side.ask(kind, name, **options)
+    (found, ways), (expected, _) = twins.answer(), own.answer()
+    assert found.keys() == expected.keys()
+    assert [key for key in expected if found[key] != expected[key]] == []
+    return ways
+
+
+CASES = """
+    full_batches short_last_batch fewer_rows_than_a_batch without_shuffling
+    double_precision_columns_in_fortran_order sparse_labels binary_labels regression dropout normalisation
+    activations images full_batches_of_images series words masked_words functional penalties_and_constraints
+    optimizer_SGD optimizer_Adam optimizer_AdamW optimizer_RMSprop optimizer_Nadam optimizer_Adagrad
+    early_stopping falling_learning_rates validation_data training_goes_on
+    stateful_random_operations_beside_it
+""".split()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_twin_leaves_what_keras_leaves(twins: Side, own: Side, name: str) -> None:
+    ways = compare(twins, own, "case", name)
+    assert "keras: whole epochs in the graph" in ways
+    assert not [way for way in ways if "own" in way]
+
+
+HIDDEN = st.tuples(
+    st.integers(1, 9),
+    st.sampled_from(["relu", "tanh", "sigmoid", "gelu", "elu"]),
+    st.sampled_from([0, 0.25]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    hidden=st.lists(HIDDEN, min_size=1, max_size=3),
+    optimizer=st.sampled_from(["SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Adagrad"]),
+    rows=st.integers(2, 50),
+    batch=st.integers(1, 20),
+    epochs=st.integers(1, 3),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_any_dense_network_is_the_one_keras_fits(twins: Side, own: Side, **options: Any) -> None:
+    ways = compare(twins, own, "drawn", "", **options)
+    assert "keras: whole epochs in the graph" in ways
+
+
+def test_fits_of_one_architecture_share_a_twin(twins: Side, own: Side) -> None:
+    options = {"hidden": [[7, "relu", 0.25, True]], "rows": 20, "batch": 6, "epochs": 2, "shuffle": True}
+    traces = []
+    for seed in range(3):
+        compare(twins, own, "drawn", "", optimizer="Nadam", seed=seed, **options)
+        twins.ask("traces", "")
+        traces.append(twins.answer()[0]["traces"])
+    assert traces == traces[:1] * 3
+
+
+REFUSED = [
+    "model class Subclassed",
+    "layer Own",
+    "layer Lambda",
+    "custom activation relu",
+    "a model without an input shape",
+    "several inputs or outputs",
+    "layer Concatenate",
+    "branches or shared layers",
+    "operation Add",
+    "a replaced train_step",
+    "dtype mixed_bfloat16",
+    "custom loss squared",
+    "custom metric squared",
+    "optimizer Steepest",
+    "learning rate <lambda>",
+    "callback Watch",
+    "callback LambdaCallback",
+    "run_eagerly",
+    "jit_compile",
+    "loss weights",
+    "sample_weight",
+    "class_weight",
+    "steps_per_epoch",
+    "shuffle='batch'",
+    "verbose=2",
+    "x is not a plain array of numbers",
+]
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_is_not_known_takes_keras_own_fit_and_says_why(twins: Side, reason: str) -> None:
+    twins.ask("refused", reason)
+    _, ways = twins.answer()
+    assert ways == [f"keras: own fit ({reason})"]

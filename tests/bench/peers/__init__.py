@@ -1,0 +1,1 @@
+"""The peers: a pinned environment (`<name>.txt`) and a runner each; only `ours` imports Crossfold."""

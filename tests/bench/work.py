@@ -1,0 +1,140 @@
+"""The work of the cases, defined once: importable in every peer's environment, without Crossfold.
+
+Everything is seeded, and scikit-learn's own searches run it, so each side fits the same models on the
+same folds. `BENCH_QUICK=1` shrinks every case to seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_digits, load_iris
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
+
+QUICK = os.environ.get("BENCH_QUICK") == "1"
+CALLS = 200 if QUICK else 2_000
+REVIEWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "reviews.jsonl"
+DATA_BYTES = 10**7 if QUICK else 10**9
+
+Grid = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A grid search: every candidate of `grid` on every one of `folds` folds."""
+
+    estimator: Any
+    grid: Grid
+    X: Any
+    y: Any
+    folds: int = 5
+
+    def run(self, search_class: Callable[..., Any], **options: Any) -> Any:
+        """Fit a search of this class, which takes the arguments of scikit-learn's GridSearchCV."""
+        return search_class(self.estimator, self.grid, cv=self.folds, refit=False, **options).fit(
+            self.X, self.y
+        )
+
+
+def plain() -> Search:
+    """320 SVC fits on digits, of 0.05 to 0.5 s."""
+    X, y = load_digits(return_X_y=True)
+    if QUICK:
+        X, y = X[:200], y[:200]
+    steps = 2 if QUICK else 8
+    grid = {"C": np.logspace(-2, 3, steps), "gamma": np.logspace(-6, -1, steps)}
+    return Search(SVC(), grid, X, y)
+
+
+def fits() -> Search:
+    """2,000 fits of about 1 ms."""
+    X, y = load_iris(return_X_y=True)
+    return Search(GaussianNB(), {"var_smoothing": np.logspace(-12, 0, 20 if QUICK else 400)}, X, y)
+
+
+def first() -> Search:
+    """A script's first small search: 10 fits."""
+    X, y = load_iris(return_X_y=True)
+    return Search(SVC(), {"C": [0.1, 1.0]}, X, y)
+
+
+def data() -> Search:
+    """Ten folds of 1 GB, one pass over it each."""
+    draw = np.random.default_rng(0)
+    columns = 100
+    X = draw.random((DATA_BYTES // 8 // columns, columns))
+    return Search(GaussianNB(), {"var_smoothing": [1e-9]}, X, (X[:, 0] > 0.5).astype(int), folds=10)
+
+
+def prefix() -> Search:
+    """240 fits on 2 prefixes: word pairs of product reviews in two settings, 24 ridge penalties each."""
+    texts, labels = reviews()
+    if QUICK:
+        texts, labels = texts[:300], labels[:300]
+    estimator = Pipeline([("text", TfidfVectorizer(ngram_range=(1, 2))), ("model", RidgeClassifier())])
+    grid = {"text__sublinear_tf": [False, True], "model__alpha": np.logspace(-2, 3, 4 if QUICK else 24)}
+    return Search(estimator, grid, texts, labels)
+
+
+def reviews() -> tuple[list[str], np.ndarray]:
+    """Sentences and whether they please; made-up ones where the reviews are not at hand."""
+    if REVIEWS.exists():
+        rows = [json.loads(line) for line in REVIEWS.read_text().splitlines()]
+        return [row["review"] for row in rows], np.array([row["rating"] > 0 for row in rows], int)
+    draw = random.Random(0)
+    words = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 9))) for _ in range(6000)]
+    texts = [" ".join(words[int(draw.paretovariate(0.6)) % 6000] for _ in range(22)) for _ in range(3700)]
+    return texts, np.array([words[1] in text for text in texts], int)
+
+
+SEARCHES: dict[str, Callable[[], Search]] = {
+    "plain": plain,
+    "fits": fits,
+    "first": first,
+    "data": data,
+    "prefix": prefix,
+}
+
+
+@functools.cache
+def search(case: str) -> Search:
+    """The work of a case; made once a process."""
+    return SEARCHES[case]()
+
+
+def summary(case: str) -> str:
+    """What a case is, in a few words."""
+    return (SEARCHES[case].__doc__ or case).split(".")[0].split(",")[0]
+
+
+def nothing(number: int) -> int:
+    """The empty call."""
+    return number
+
+
+def scores(results: Mapping[str, Any], folds: int) -> np.ndarray:
+    """The test scores of `cv_results_`, candidates x folds."""
+    return np.column_stack([results[f"split{fold}_test_score"] for fold in range(folds)]).astype(float)
+
+
+def to_text(values: np.ndarray) -> str:
+    """Every bit of an array of float64, for a line of JSON."""
+    return base64.b64encode(np.ascontiguousarray(values, float).tobytes()).decode()
+
+
+def from_text(text: str) -> np.ndarray:
+    """The flat array that `to_text` was given."""
+    return np.frombuffer(base64.b64decode(text))
