@@ -61,7 +61,7 @@ class Slot:
     def fit(self, estimator: Any, data: Any = X, **options: Any) -> tuple[dict[str, Any], Bill]:
         task = Task(session_id="s", dataset_id=f"ds-{id(data)}")
         scorer = options.pop("scorer", None) or check_scoring(estimator)
-        with self.sharing.fit(task, self.store, data, scorer) as bill:
+        with self.sharing.fit(task, 1, self.store, data, scorer) as bill:
             return fold_fit(clone(estimator), data, scorer=scorer, **options), bill
 
 
@@ -393,7 +393,7 @@ def test_nothing_is_shared_when_the_job_says_so(fitted: Any, tmp_path: Any) -> N
     task.code.sharing.prefixes = False
     estimator = make_pipeline(StandardScaler(), RidgeClassifier())
     for _ in range(2):
-        with Sharing().fit(task, str(tmp_path), X, None):
+        with Sharing().fit(task, 1, str(tmp_path), X, None):
             plain(estimator)
     assert len(calls) == 2
 
@@ -403,15 +403,25 @@ def test_cross_val_predict_shares_too(fitted: Any, tmp_path: Any) -> None:
     estimator = make_pipeline(StandardScaler(), LogisticRegression())
     sharing, predictions = Sharing(), []
     for _ in range(2):
-        with sharing.fit(Task(session_id="s", dataset_id="d"), str(tmp_path), X, None):
+        with sharing.fit(Task(session_id="s", dataset_id="d"), 1, str(tmp_path), X, None):
             predictions.append(_fit_and_predict(clone(estimator), X, Y, TRAIN, TEST, {}, "predict_proba"))
     assert len(calls) == 1
     assert predictions[0].tobytes() == predictions[1].tobytes()
 
 
-def test_time_is_charged_in_equal_shares() -> None:
-    first, second = Bill(), Bill()
-    first.given["fit"], second.taken["fit"], second.waited["fit"] = 6.0, 6.0, 1.0
-    assert first.settle("fit", 8.0, sharers=3) == pytest.approx(2.0 + 2.0)
-    assert second.settle("fit", 3.0, sharers=3) == pytest.approx(2.0 + 2.0)
-    assert second.settle("score", 5.0, sharers=3) == 5.0
+def test_time_is_charged_in_shares_that_add_up(tmp_path: Any) -> None:
+    task = Task(session_id="s", dataset_id="d")
+    estimator = make_pipeline(StandardScaler(), LogisticRegression())
+    bills = []
+    # The first fit is planned when only one other is known.
+    for sharers in (2, 4, 4, 4):
+        with Sharing().fit(task, sharers, str(tmp_path), X, None) as bill:
+            plain(estimator)
+        bills.append(bill)
+    given, *taken = bills
+    for phase in ("fit", "score"):
+        assert sum(bill.share[phase] for bill in bills) == pytest.approx(given.given[phase])
+        assert given.share[phase] == given.given[phase] / 2
+        wall = given.given[phase] + given.waited[phase] + 1.0
+        assert given.settle(phase, wall) == pytest.approx(1.0 + given.share[phase])
+    assert all(bill.taken == given.given for bill in taken)

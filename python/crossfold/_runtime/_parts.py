@@ -56,6 +56,8 @@ class Made:
     """The warnings it gave."""
     seconds: float
     """How long it took."""
+    kept: float
+    """The seconds that its maker is charged with; those who take it over share the rest."""
 
 
 class Part:
@@ -68,7 +70,7 @@ class Part:
         with self._map() as mapped:
             (length,) = _LENGTH.unpack_from(mapped)
             head = pickle.loads(mapped[_LENGTH.size : _LENGTH.size + length])
-        self._state, self._shell, spans, notes, self.seconds = head
+        self._state, self._shell, spans, notes, self.seconds, self.kept = head
         self.notes: list[Any] = pickle.loads(notes)
         base = _aligned(_LENGTH.size + length)
         self._spans = [(base + start, base + end) for start, end in spans]
@@ -146,7 +148,7 @@ class Parts:
             spans.append((end, end + buffer.nbytes))
             placed.append((end, buffer))
             end = _aligned(end + buffer.nbytes)
-        head = pickle.dumps((state, shell, spans, notes, made.seconds), protocol=5)
+        head = pickle.dumps((state, shell, spans, notes, made.seconds, made.kept), protocol=5)
         with contextlib.suppress(OSError):
             if self._make_room(file.parent.parent, _aligned(_LENGTH.size + len(head)) + end):
                 _write(file, head, placed)

@@ -30,7 +30,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from crossfold._environment import environment
-from crossfold._runtime import _safe
+from crossfold._runtime import _safe, _ways
 from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone
 from crossfold.v1.task_pb2 import Task
 
@@ -53,23 +53,26 @@ _SCORERS = (_scorer._Scorer, _scorer._PassthroughScorer)
 _Call = Callable[..., Any]
 
 
+def _phases() -> dict[str, float]:
+    return {"fit": 0.0, "score": 0.0}
+
+
 @dataclass(slots=True)
 class Bill:
     """Who did the work of a fit, in seconds: while it fitted, and while it scored."""
 
-    taken: dict[str, float] = field(default_factory=lambda: {"fit": 0.0, "score": 0.0})
+    taken: dict[str, float] = field(default_factory=_phases)
     """Done by another fit."""
-    given: dict[str, float] = field(default_factory=lambda: {"fit": 0.0, "score": 0.0})
+    given: dict[str, float] = field(default_factory=_phases)
     """Done by this one for all."""
-    waited: dict[str, float] = field(default_factory=lambda: {"fit": 0.0, "score": 0.0})
+    share: dict[str, float] = field(default_factory=_phases)
+    """This fit's share of both."""
+    waited: dict[str, float] = field(default_factory=_phases)
     """Spent waiting for another fit to finish it."""
 
-    def settle(self, phase: str, wall: float, sharers: int) -> float:
-        """The time to report: the fit's own part, and an equal share of what was done once for all."""
-        own = max(wall - self.waited[phase], 0.0)
-        if sharers < 2:
-            return own
-        return max(own - self.given[phase], 0.0) + (self.taken[phase] + self.given[phase]) / sharers
+    def settle(self, phase: str, wall: float) -> float:
+        """The time to report: the fit's own part, and its share of what was done once for all."""
+        return max(wall - self.waited[phase] - self.given[phase], 0.0) + self.share[phase]
 
 
 class Sharing:
@@ -80,10 +83,11 @@ class Sharing:
         self._cheap: set[str] = set()
 
     @contextlib.contextmanager
-    def fit(self, task: Task, store_dir: str, X: Any, scorer: Any) -> Iterator[Bill]:
+    def fit(self, task: Task, sharers: int, store_dir: str, X: Any, scorer: Any) -> Iterator[Bill]:
         """Watch one call of scikit-learn's fold fit on the split of ``task``.
 
-        ``X`` is what the fit will cut its train and test parts from. Nothing happens when the job
+        ``X`` is what the fit will cut its train and test parts from, ``sharers`` how many fits are known
+        to share its prefix. Nothing happens when the job
         says that it doesn't share prefixes.
         """
         if task.code.HasField("sharing") and not task.code.sharing.prefixes:
@@ -93,6 +97,7 @@ class Sharing:
             self._cheap.clear()
         folder = Path(store_dir, FOLDER, task.session_id)
         watched = _Fit(self._parts, self._cheap, folder, _data_key(task), X, scorer)
+        watched.sharers = max(sharers, 1)
         with contextlib.ExitStack() as stack:
             watched.watch(stack)
             yield watched.bill
@@ -112,6 +117,7 @@ class _Fit:
         self, parts: Parts, cheap: set[str], folder: Path, data_key: str, X: Any, scorer: Any
     ) -> None:
         self.bill = Bill()
+        self.sharers = 1
         self._parts = parts
         self._cheap = cheap
         self._folder = folder
@@ -230,8 +236,11 @@ class _Fit:
             self._cheap.add(key)
         elif _safe.is_settled(transformer):
             state = {name: it for name, it in vars(transformer).items() if before.get(name, before) is not it}
-            self._parts.publish(file, Made(values, state, notes, seconds))
+            kept = seconds / self.sharers
+            self._parts.publish(file, Made(values, state, notes, seconds, kept))
             self.bill.given[phase] += seconds
+            self.bill.share[phase] += kept
+            _ways.note("prefix: fitted for all")
         return values
 
     def _take(self, part: Part, key: str, phase: str, transformer: Any) -> Any:
@@ -240,6 +249,9 @@ class _Fit:
             _repeat(note)
         values = part.value()
         self.bill.taken[phase] += part.seconds
+        # More fits may be known to share it now than when it was made.
+        self.bill.share[phase] += (part.seconds - part.kept) / max(self.sharers - 1, 1)
+        _ways.note("prefix: taken over")
         self._name(values, key)
         return values
 

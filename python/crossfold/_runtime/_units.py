@@ -100,12 +100,12 @@ class Runner:
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
         _keras.install()  # unpickling has imported what the user's code uses
-        with self._sharing.fit(task, store_dir, X, arguments.get("scorer")) as bill:
+        with self._sharing.fit(task, fit.sharers, store_dir, X, arguments.get("scorer")) as bill:
             returned = code["function"](
                 estimator, X, y, train=train, test=test, **_predicting(task, arguments)
             )
         if isinstance(returned, dict) and "test_scores" in returned:
-            _settle(result, returned, bill, fit.sharers)
+            _settle(result, returned, bill)
         if task.predictions and isinstance(returned, dict) and "test_scores" in returned:
             fitted = returned["estimator"]
             if not arguments.get("return_estimator"):
@@ -119,7 +119,7 @@ class Runner:
         train, test = self._objects.split(store_dir, task.split.id)
         _keras.install()
         returned, bill = self._recipes.fit(task, fit, store_dir, train, test)
-        _settle(result, returned, bill, fit.sharers)
+        _settle(result, returned, bill)
         _set_scores(result, returned)
         if task.predictions:
             X, y = self._recipes.data
@@ -171,14 +171,14 @@ def _set_value(result: Result, value: Any, store_dir: str) -> None:
         result.value.blob_id = _arrow.write_blob(store_dir, data)
 
 
-def _settle(result: Result, returned: MutableMapping[str, Any], bill: Bill, sharers: int) -> None:
+def _settle(result: Result, returned: MutableMapping[str, Any], bill: Bill) -> None:
     """Charge a fit with its own part of the time and its share of what was done once for several."""
     result.shared_seconds = sum(bill.taken.values())
     if returned.get("fit_error"):
         returned["fit_error"] = _failures.as_unwatched(returned["fit_error"])
     for name, phase in (("fit_time", "fit"), ("score_time", "score")):
         if name in returned:
-            returned[name] = bill.settle(phase, returned[name], sharers)
+            returned[name] = bill.settle(phase, returned[name])
 
 
 def _set_scores(result: Result, returned: Mapping[str, Any]) -> None:
