@@ -94,8 +94,10 @@ func (j *job) add(more *pb.Append) gather.Step {
 	for _, fit := range more.GetFits() {
 		candidate := j.candidates[fit.GetCandidate()]
 		units = append(units, plan.Unit{
-			Index: uint32(len(j.fits)), Split: fit.GetSplit(),
-			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) + len(fit.GetExtra()),
+			Index: uint32(len(j.fits)), Split: fit.GetSplit(), Candidate: fit.GetCandidate(),
+			Prefix: candidate.GetPrefixKey(), Features: candidate.GetFeatures(),
+			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) +
+				len(candidate.GetPrefixKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
 		})
 		j.fits = append(j.fits, fit)
 		if j.predicted != nil {
@@ -149,7 +151,7 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 		fit := j.fits[index]
 		task.Fits[i] = &pb.TaskFit{
 			Index: index, CandidateIndex: fit.GetCandidate(), SplitIndex: fit.GetSplit(),
-			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(),
+			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(), Sharers: j.machine.Sharers(index),
 		}
 	}
 	return task

@@ -22,6 +22,8 @@ type workers struct {
 	environment *pb.Environment
 	// slots are those of the workers that get tasks.
 	slots int
+	// hosts is the number of machines they are on.
+	hosts int
 	// changed is closed when a worker comes or goes.
 	changed chan struct{}
 	// failure says why the coordinator's own worker is gone for good.
@@ -42,11 +44,14 @@ func newWorkers() workers {
 func (w *workers) announce() {
 	w.judge()
 	w.slots = 0
+	hosts := map[string]bool{}
 	for _, each := range w.living {
 		if each.refused == "" {
 			w.slots += int(each.info.GetSlots())
+			hosts[each.info.GetHost()] = true
 		}
 	}
+	w.hosts = len(hosts)
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
@@ -223,6 +228,7 @@ func (c *Coordinator) admit(j *job) {
 	if j.session != nil && j.session.paused {
 		slots = 0
 	}
+	j.machine.SetHosts(c.workers.hosts)
 	c.apply(j, j.machine.SetSlots(slots))
 }
 

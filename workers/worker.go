@@ -133,8 +133,10 @@ func (w *Worker) start(ctx context.Context) error {
 		for session := range ended {
 			w.runs.endSession(session)
 			w.pool.endSession(session)
+			removeParts(w.cfg.Store.Dir(), session, w.cfg.Logger)
 		}
 	})
+	removeOldParts(w.cfg.Store.Dir(), time.Now(), w.cfg.Logger)
 	w.loops.Go(w.heartbeats)
 	for range w.cfg.Slots {
 		w.loops.Go(w.serveSlot)

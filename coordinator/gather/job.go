@@ -184,6 +184,12 @@ func (j *Job) Close() Step {
 	return step
 }
 
+// SetHosts tells on how many machines those slots are; they don't share what was fitted.
+func (j *Job) SetHosts(hosts int) { j.planner.SetHosts(hosts) }
+
+// Sharers is how many units share the prefix and the split of one, itself included; 0 without one.
+func (j *Job) Sharers(index uint32) uint32 { return j.planner.Sharers(index) }
+
 // SetSlots tells how many slots may work for the job now; with 0 nothing is handed out.
 func (j *Job) SetSlots(slots int) Step {
 	j.slots = slots
@@ -223,7 +229,7 @@ func (j *Job) result(result *pb.Result, step *Step) {
 	u.phase = done
 	j.barren = 0
 	if result.GetSlotSeconds() > 0 {
-		j.planner.Observe(result.GetSlotSeconds())
+		j.planner.Observe(index, result.GetSlotSeconds(), result.GetSharedSeconds())
 	}
 	if j.rounds != nil {
 		j.rounds.finished(index, result, j.config.Metric)

@@ -12,13 +12,14 @@ import (
 // grid adds candidates × splits units, candidate by candidate.
 func grid(p *plan.Planner, candidates, splits int) {
 	for i := range candidates * splits {
-		p.Add(plan.Unit{Index: uint32(i), Split: uint32(i % splits)})
+		p.Add(plan.Unit{Index: uint32(i), Split: uint32(i % splits), Candidate: uint32(i / splits)})
 	}
 }
 
+// observe tells of the first units of the job, which may still wait: the planner takes it as it comes.
 func observe(p *plan.Planner, seconds float64, times int) {
-	for range times {
-		p.Observe(seconds)
+	for i := range times {
+		p.Observe(uint32(i), seconds, 0)
 	}
 }
 
@@ -49,7 +50,7 @@ func TestTasksAimAtTheTarget(t *testing.T) {
 func TestTrustGrowsWithEvidence(t *testing.T) {
 	p := plan.New()
 	grid(p, 10_000, 1)
-	p.Observe(1e-6)
+	p.Observe(0, 1e-6, 0)
 	if got := len(p.Next(2)); got != 4 {
 		t.Errorf("%d units after one observation, want 4", got)
 	}
@@ -86,47 +87,52 @@ func TestNonsenseIsNotObserved(t *testing.T) {
 	p := plan.New()
 	grid(p, 1000, 1)
 	nan := 0.0
-	p.Observe(nan / nan)
-	p.Observe(1 / nan)
-	p.Observe(-1)
+	p.Observe(0, nan/nan, 0)
+	p.Observe(0, 1/nan, 0)
+	p.Observe(0, -1, 0)
+	p.Observe(1000, 1e-6, 0)
 	if got := len(p.Next(1)); got != 1 {
 		t.Errorf("%d units in a task, want 1: nothing was observed", got)
 	}
 }
 
-// Whatever is added, observed and asked for, every unit is handed out once, a task's units share
-// their split and stand in order, and the oldest unit goes first.
+// Whatever is added, observed and asked for, every unit is handed out once, and a task's units share
+// their split.
 func TestEveryUnitGoesOutOnce(t *testing.T) {
 	property := func(seed uint64) bool {
 		random := rand.New(rand.NewPCG(seed, 1))
 		p := plan.New()
+		p.SetHosts(1 + random.IntN(2))
 		split := map[uint32]uint32{}
+		var travelling []uint32
 		out := map[uint32]bool{}
-		oldest := uint32(0)
 		for added := uint32(0); added < 300 || p.Len() > 0; {
 			switch {
 			case added < 300 && random.IntN(2) == 0:
 				for range random.IntN(30) {
 					split[added] = random.Uint32N(6)
-					p.Add(plan.Unit{Index: added, Split: split[added], Bytes: random.IntN(1000)})
+					unit := plan.Unit{
+						Index: added, Split: split[added], Candidate: random.Uint32N(40), Bytes: random.IntN(1000),
+						Features: map[string]float64{"C": random.NormFloat64()},
+					}
+					if random.IntN(2) == 0 {
+						unit.Prefix = string(rune('a' + random.IntN(3)))
+					}
+					p.Add(unit)
 					added++
 				}
-			case random.IntN(2) == 0:
-				p.Observe(random.ExpFloat64() * 0.01)
+			case len(travelling) > 0 && random.IntN(2) == 0:
+				p.Observe(travelling[0], random.ExpFloat64()*0.1, float64(random.IntN(2)))
+				travelling = travelling[1:]
 			default:
 				task := p.Next(1 + random.IntN(4))
-				for out[oldest] {
-					oldest++
-				}
-				if len(task) > 0 && task[0] != oldest {
-					return false
-				}
-				for i, index := range task {
-					if out[index] || split[index] != split[task[0]] || i > 0 && index <= task[i-1] {
+				for _, index := range task {
+					if out[index] || split[index] != split[task[0]] {
 						return false
 					}
 					out[index] = true
 				}
+				travelling = append(travelling, task...)
 			}
 		}
 		return len(out) == len(split) && p.Next(1) == nil

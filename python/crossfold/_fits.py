@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from crossfold import _preload, _sources
 from crossfold._errors import CrossfoldError, PicklingError
+from crossfold._hints import Hints
 from crossfold._identity import IdentityMap
 from crossfold._job import Job, Watcher
 from crossfold._lift import Fit, failed_score
@@ -40,6 +41,7 @@ class FitJob(Job):
         self._split_rows: list[int] = []
         self._settings: IdentityMap[int] = IdentityMap()
         self._by_digest: dict[bytes, int] = {}
+        self._hints = Hints()
         self._candidates = 0
         self._fits: list[tuple[int, int]] = []
 
@@ -81,7 +83,8 @@ class FitJob(Job):
         position = self._by_digest.get(digest := hashlib.sha256(data).digest())
         if position is None or setting is not None:
             position = self._candidates
-            append.candidates.add().pickle.CopyFrom(self.session.objects.value(data))
+            candidate = append.candidates.add(pickle=self.session.objects.value(data))
+            self._hints.give(candidate, fit.candidate)
             self._candidates += 1
             self._by_digest[digest] = position
         if setting is not None:
@@ -100,12 +103,13 @@ class FitJob(Job):
 
     def faulted(self, fault: task_pb2.Fault) -> None:
         if fault.HasField("running"):
-            self._record(fault.running, fault.worker, fault.attempt, None, fault.reason, [])
+            self._record(fault.running, fault.worker, fault.attempt, None, 0.0, fault.reason, [])
 
     def ended(self, result: task_pb2.Result) -> Outcome:
         seconds = result.slot_seconds or result.fit_seconds + result.score_seconds
         error = result.failure.message or result.failure.type if result.HasField("failure") else None
-        self._record(result.index, result.worker, result.attempt, seconds, error, result.ways)
+        saved = result.shared_seconds
+        self._record(result.index, result.worker, result.attempt, seconds, saved, error, result.ways)
         shared = self._first.shared
         if result.outcome == task_pb2.OUTCOME_PRUNED:
             _, split = self._fits[result.index]
@@ -123,6 +127,7 @@ class FitJob(Job):
         worker: str,
         attempt: int,
         seconds: float | None,
+        shared_seconds: float,
         error: str | None,
         ways: Iterable[str],
     ) -> None:
@@ -137,6 +142,7 @@ class FitJob(Job):
                 "worker": worker,
                 "attempt": attempt,
                 "seconds": seconds,
+                "shared_seconds": shared_seconds,
                 "error": error,
                 "ways": "; ".join(ways),
             }

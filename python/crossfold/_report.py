@@ -6,7 +6,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
-COLUMNS = ("job_id", "candidate", "split", "worker", "attempt", "seconds", "error", "ways")
+COLUMNS = ("job_id", "candidate", "split", "worker", "attempt", "seconds", "shared_seconds", "error", "ways")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Report:
     history
         One row per attempt at a fit, in order of completion: a pandas DataFrame when pandas can be
         imported, else a list of dicts. `candidate` and `split` are positions in the job, `attempt`
-        counts from 0, `seconds` is the time a slot was busy, `error` is None for a fit that worked.
+        counts from 0, `seconds` is the time a slot was busy, `shared_seconds` is the work on the
+        fit's prefix that another fit of the split did for it, `error` is None for a fit that worked.
         `ways` says how it was run where there was a choice, such as "keras: whole epochs in the graph";
         several are separated by "; ".
     """

@@ -322,7 +322,9 @@ def test_report_has_a_row_per_fit(cluster: Cluster) -> None:
         "worker",
         "attempt",
         "seconds",
+        "shared_seconds",
         "error",
+        "ways",
     ]
     assert len(report.history) == 18
     assert set(report.history["job_id"]) == {report.job_id}

@@ -22,6 +22,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from crossfold import _arrow
 from crossfold._runtime import _sklearn, _tables
+from crossfold._runtime._prefix import Sharing
 from crossfold._runtime._sklearn import RecipeRunner
 from crossfold.v1.data_pb2 import Split
 from crossfold.v1.task_pb2 import Candidate, Code, Recipe, Step, Task, TaskFit
@@ -53,8 +54,9 @@ def fit(store: Path, recipe: Recipe, table: pa.Table, params: dict[str, Any], ru
         split=Split(id="-"),
     )
     task_fit = TaskFit(candidate=Candidate(params_json=json.dumps(params)))
-    runner = runner or RecipeRunner()
-    return runner.fit(task, task_fit, str(store), np.arange(40), np.arange(40, 60))
+    runner = runner or RecipeRunner(Sharing())
+    result, _ = runner.fit(task, task_fit, str(store), np.arange(40), np.arange(40, 60))
+    return result
 
 
 def test_grid_equals_scikit_learn_to_the_bit(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_grid_equals_scikit_learn_to_the_bit(tmp_path: Path) -> None:
         return_train_score=True,
     )
     search.fit(FRAME.drop(columns="y").to_numpy(), FRAME["y"].to_numpy(object))
-    runner = RecipeRunner()
+    runner = RecipeRunner(Sharing())
     for i, params in enumerate(search.cv_results_["params"]):
         got = fit(tmp_path, recipe, pa.table(FRAME), params, runner)
         for metric in ("accuracy", "neg_log_loss"):
@@ -156,7 +158,7 @@ def test_users_own_file_is_imported(tmp_path: Path) -> None:
     )
     assert 0 <= fit(tmp_path, recipe, pa.table(FRAME), {"C": 0.1})["test_scores"] <= 1
     with pytest.raises(ValueError, match="not a Python file that exists"):
-        _sklearn.RecipeRunner().fit(
+        _sklearn.RecipeRunner(Sharing()).fit(
             Task(code=Code(recipe=Recipe(import_paths=[str(tmp_path / "no.py")]))),
             TaskFit(), str(tmp_path), np.arange(1), np.arange(1),
         )  # fmt: skip

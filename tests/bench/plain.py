@@ -41,7 +41,7 @@ def _save_service_times(fits: Sequence[dict[str, float]], plain: Figure) -> None
         "task_seconds": idle,
         "result_seconds": 0,
         "coordinator_seconds": 0,
-        "fits": fits,
+        "fits": [{"split": fit["split"], "seconds": fit["seconds"]} for fit in fits],
     }
     SERVICE_TIMES.parent.mkdir(parents=True, exist_ok=True)
     SERVICE_TIMES.write_text(json.dumps(inputs) + "\n")

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import os
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits, load_iris
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 QUICK = os.environ.get("BENCH_QUICK") == "1"
 CALLS = 200 if QUICK else 2_000
+REVIEWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "reviews.jsonl"
 DATA_BYTES = 10**7 if QUICK else 10**9
 
 Grid = Mapping[str, Sequence[Any]]
@@ -66,13 +73,40 @@ def first() -> Search:
 
 def data() -> Search:
     """Ten folds of 1 GB, one pass over it each."""
-    random = np.random.default_rng(0)
+    draw = np.random.default_rng(0)
     columns = 100
-    X = random.random((DATA_BYTES // 8 // columns, columns))
+    X = draw.random((DATA_BYTES // 8 // columns, columns))
     return Search(GaussianNB(), {"var_smoothing": [1e-9]}, X, (X[:, 0] > 0.5).astype(int), folds=10)
 
 
-SEARCHES: dict[str, Callable[[], Search]] = {"plain": plain, "fits": fits, "first": first, "data": data}
+def prefix() -> Search:
+    """240 fits on 2 prefixes: word pairs of product reviews in two settings, 24 ridge penalties each."""
+    texts, labels = reviews()
+    if QUICK:
+        texts, labels = texts[:300], labels[:300]
+    estimator = Pipeline([("text", TfidfVectorizer(ngram_range=(1, 2))), ("model", RidgeClassifier())])
+    grid = {"text__sublinear_tf": [False, True], "model__alpha": np.logspace(-2, 3, 4 if QUICK else 24)}
+    return Search(estimator, grid, texts, labels)
+
+
+def reviews() -> tuple[list[str], np.ndarray]:
+    """Sentences and whether they please; made-up ones where the reviews are not at hand."""
+    if REVIEWS.exists():
+        rows = [json.loads(line) for line in REVIEWS.read_text().splitlines()]
+        return [row["review"] for row in rows], np.array([row["rating"] > 0 for row in rows], int)
+    draw = random.Random(0)
+    words = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 9))) for _ in range(6000)]
+    texts = [" ".join(words[int(draw.paretovariate(0.6)) % 6000] for _ in range(22)) for _ in range(3700)]
+    return texts, np.array([words[1] in text for text in texts], int)
+
+
+SEARCHES: dict[str, Callable[[], Search]] = {
+    "plain": plain,
+    "fits": fits,
+    "first": first,
+    "data": data,
+    "prefix": prefix,
+}
 
 
 @functools.cache

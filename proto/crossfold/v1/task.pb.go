@@ -98,6 +98,8 @@ type Code struct {
 	WorkingDir string `protobuf:"bytes,4,opt,name=working_dir,json=workingDir,proto3" json:"working_dir,omitempty"`
 	// Modules the zygote imports before it forks for this job, such as "sklearn.svm".
 	Preload []string `protobuf:"bytes,5,rep,name=preload,proto3" json:"preload,omitempty"`
+	// What fits may share; absent: what can't change a bit.
+	Sharing *Sharing `protobuf:"bytes,6,opt,name=sharing,proto3" json:"sharing,omitempty"`
 	// BLAS and OpenMP threads that a fit or call may use; 0 means 1. More can change low bits.
 	Threads uint32 `protobuf:"varint,20,opt,name=threads,proto3" json:"threads,omitempty"`
 	// The submitter's multiprocessing key: with it, calls reach its managers' queues and lists.
@@ -182,6 +184,13 @@ func (x *Code) GetPreload() []string {
 	return nil
 }
 
+func (x *Code) GetSharing() *Sharing {
+	if x != nil {
+		return x.Sharing
+	}
+	return nil
+}
+
 func (x *Code) GetThreads() uint32 {
 	if x != nil {
 		return x.Threads
@@ -216,6 +225,61 @@ func (*Code_BlobId) isCode_Source() {}
 
 func (*Code_Recipe) isCode_Source() {}
 
+// Sharing says which work of one fit may serve others, too.
+type Sharing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Equal fitted prefixes of pipelines on equal splits. It never changes a result.
+	Prefixes bool `protobuf:"varint,1,opt,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// One run of a solver for several candidates: results differ within the solver's tolerance.
+	Solver        bool `protobuf:"varint,2,opt,name=solver,proto3" json:"solver,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sharing) Reset() {
+	*x = Sharing{}
+	mi := &file_crossfold_v1_task_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sharing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sharing) ProtoMessage() {}
+
+func (x *Sharing) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_task_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sharing.ProtoReflect.Descriptor instead.
+func (*Sharing) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Sharing) GetPrefixes() bool {
+	if x != nil {
+		return x.Prefixes
+	}
+	return false
+}
+
+func (x *Sharing) GetSolver() bool {
+	if x != nil {
+		return x.Solver
+	}
+	return false
+}
+
 // Recipe is an estimator written down: what a job file or a Go program submits.
 type Recipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -239,7 +303,7 @@ type Recipe struct {
 
 func (x *Recipe) Reset() {
 	*x = Recipe{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[1]
+	mi := &file_crossfold_v1_task_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -251,7 +315,7 @@ func (x *Recipe) String() string {
 func (*Recipe) ProtoMessage() {}
 
 func (x *Recipe) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[1]
+	mi := &file_crossfold_v1_task_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -264,7 +328,7 @@ func (x *Recipe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipe.ProtoReflect.Descriptor instead.
 func (*Recipe) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{1}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Recipe) GetSteps() []*Step {
@@ -331,7 +395,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[2]
+	mi := &file_crossfold_v1_task_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -343,7 +407,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[2]
+	mi := &file_crossfold_v1_task_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -356,7 +420,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{2}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Step) GetName() string {
@@ -387,14 +451,19 @@ type Candidate struct {
 	//
 	//	*Candidate_Pickle
 	//	*Candidate_ParamsJson
-	Setting       isCandidate_Setting `protobuf_oneof:"setting"`
+	Setting isCandidate_Setting `protobuf_oneof:"setting"`
+	// Equal for candidates that fit an equal prefix of a pipeline; empty: nothing is shared. A hint to
+	// the planner: the worker looks itself.
+	PrefixKey string `protobuf:"bytes,3,opt,name=prefix_key,json=prefixKey,proto3" json:"prefix_key,omitempty"`
+	// What the time of a fit may depend on: numeric parameters by name, others as "name=value": 1.
+	Features      map[string]float64 `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[3]
+	mi := &file_crossfold_v1_task_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -406,7 +475,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[3]
+	mi := &file_crossfold_v1_task_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -419,7 +488,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{3}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Candidate) GetSetting() isCandidate_Setting {
@@ -445,6 +514,20 @@ func (x *Candidate) GetParamsJson() string {
 		}
 	}
 	return ""
+}
+
+func (x *Candidate) GetPrefixKey() string {
+	if x != nil {
+		return x.PrefixKey
+	}
+	return ""
+}
+
+func (x *Candidate) GetFeatures() map[string]float64 {
+	if x != nil {
+		return x.Features
+	}
+	return nil
 }
 
 type isCandidate_Setting interface {
@@ -477,14 +560,16 @@ type TaskFit struct {
 	SplitIndex uint32     `protobuf:"varint,3,opt,name=split_index,json=splitIndex,proto3" json:"split_index,omitempty"`
 	Candidate  *Candidate `protobuf:"bytes,4,opt,name=candidate,proto3" json:"candidate,omitempty"`
 	// A pickle of the dict of keyword arguments that differ per fit; empty when there are none.
-	Extra         []byte `protobuf:"bytes,5,opt,name=extra,proto3" json:"extra,omitempty"`
+	Extra []byte `protobuf:"bytes,5,opt,name=extra,proto3" json:"extra,omitempty"`
+	// Fits of the job that share this one's prefix on its split, itself included; 0 or 1: none.
+	Sharers       uint32 `protobuf:"varint,16,opt,name=sharers,proto3" json:"sharers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskFit) Reset() {
 	*x = TaskFit{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[4]
+	mi := &file_crossfold_v1_task_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +581,7 @@ func (x *TaskFit) String() string {
 func (*TaskFit) ProtoMessage() {}
 
 func (x *TaskFit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[4]
+	mi := &file_crossfold_v1_task_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +594,7 @@ func (x *TaskFit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFit.ProtoReflect.Descriptor instead.
 func (*TaskFit) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{4}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TaskFit) GetIndex() uint32 {
@@ -547,6 +632,13 @@ func (x *TaskFit) GetExtra() []byte {
 	return nil
 }
 
+func (x *TaskFit) GetSharers() uint32 {
+	if x != nil {
+		return x.Sharers
+	}
+	return 0
+}
+
 // Call is one opaque function call of a joblib Parallel: right, but with no structure to use.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -561,7 +653,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[5]
+	mi := &file_crossfold_v1_task_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +665,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[5]
+	mi := &file_crossfold_v1_task_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +678,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{5}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Call) GetIndex() uint32 {
@@ -632,7 +724,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[6]
+	mi := &file_crossfold_v1_task_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +736,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[6]
+	mi := &file_crossfold_v1_task_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +749,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{6}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Task) GetId() string {
@@ -754,7 +846,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[7]
+	mi := &file_crossfold_v1_task_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +858,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[7]
+	mi := &file_crossfold_v1_task_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +871,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{7}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Failure) GetType() string {
@@ -824,7 +916,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	mi := &file_crossfold_v1_task_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +928,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	mi := &file_crossfold_v1_task_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +941,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{8}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Warning) GetCategory() []byte {
@@ -908,6 +1000,8 @@ type Result struct {
 	Worker string `protobuf:"bytes,13,opt,name=worker,proto3" json:"worker,omitempty"`
 	// How often it was handed out before this result, from 0.
 	Attempt uint32 `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Seconds of work that another fit of the split did for this one, too.
+	SharedSeconds float64 `protobuf:"fixed64,15,opt,name=shared_seconds,json=sharedSeconds,proto3" json:"shared_seconds,omitempty"`
 	// How it was run where there was a choice, in words for the report, such as
 	// "keras: whole epochs in the graph".
 	Ways []string `protobuf:"bytes,16,rep,name=ways,proto3" json:"ways,omitempty"`
@@ -920,7 +1014,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[9]
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1026,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[9]
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1039,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{9}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Result) GetJobId() string {
@@ -1046,6 +1140,13 @@ func (x *Result) GetAttempt() uint32 {
 	return 0
 }
 
+func (x *Result) GetSharedSeconds() float64 {
+	if x != nil {
+		return x.SharedSeconds
+	}
+	return 0
+}
+
 func (x *Result) GetWays() []string {
 	if x != nil {
 		return x.Ways
@@ -1078,7 +1179,7 @@ type Predictions struct {
 
 func (x *Predictions) Reset() {
 	*x = Predictions{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1191,7 @@ func (x *Predictions) String() string {
 func (*Predictions) ProtoMessage() {}
 
 func (x *Predictions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1204,7 @@ func (x *Predictions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Predictions.ProtoReflect.Descriptor instead.
 func (*Predictions) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Predictions) GetMethod() string {
@@ -1158,7 +1259,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1271,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1284,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Fault) GetTaskId() string {
@@ -1249,7 +1350,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1362,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1375,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WorkerInfo) GetId() string {
@@ -1342,7 +1443,7 @@ type Environment struct {
 
 func (x *Environment) Reset() {
 	*x = Environment{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1455,7 @@ func (x *Environment) String() string {
 func (*Environment) ProtoMessage() {}
 
 func (x *Environment) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1468,7 @@ func (x *Environment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Environment.ProtoReflect.Descriptor instead.
 func (*Environment) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Environment) GetPython() string {
@@ -1395,17 +1496,21 @@ var File_crossfold_v1_task_proto protoreflect.FileDescriptor
 
 const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x17crossfold/v1/task.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/data.proto\"\xfc\x01\n" +
+	"\x17crossfold/v1/task.proto\x12\fcrossfold.v1\x1a\x17crossfold/v1/data.proto\"\xad\x02\n" +
 	"\x04Code\x12\x19\n" +
 	"\ablob_id\x18\x01 \x01(\tH\x00R\x06blobId\x12.\n" +
 	"\x06recipe\x18\x02 \x01(\v2\x14.crossfold.v1.RecipeH\x00R\x06recipe\x12\x19\n" +
 	"\bsys_path\x18\x03 \x03(\tR\asysPath\x12\x1f\n" +
 	"\vworking_dir\x18\x04 \x01(\tR\n" +
 	"workingDir\x12\x18\n" +
-	"\apreload\x18\x05 \x03(\tR\apreload\x12\x18\n" +
+	"\apreload\x18\x05 \x03(\tR\apreload\x12/\n" +
+	"\asharing\x18\x06 \x01(\v2\x15.crossfold.v1.SharingR\asharing\x12\x18\n" +
 	"\athreads\x18\x14 \x01(\rR\athreads\x12/\n" +
 	"\x13multiprocessing_key\x18\x15 \x01(\fR\x12multiprocessingKeyB\b\n" +
-	"\x06source\"\xf2\x01\n" +
+	"\x06source\"=\n" +
+	"\aSharing\x12\x1a\n" +
+	"\bprefixes\x18\x01 \x01(\bR\bprefixes\x12\x16\n" +
+	"\x06solver\x18\x02 \x01(\bR\x06solver\"\xf2\x01\n" +
 	"\x06Recipe\x12(\n" +
 	"\x05steps\x18\x01 \x03(\v2\x12.crossfold.v1.StepR\x05steps\x12\x18\n" +
 	"\ascoring\x18\x02 \x03(\tR\ascoring\x12\x1a\n" +
@@ -1420,19 +1525,26 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\ventry_point\x18\x02 \x01(\tR\n" +
 	"entryPoint\x12\x1f\n" +
 	"\vparams_json\x18\x03 \x01(\tR\n" +
-	"paramsJson\"h\n" +
+	"paramsJson\"\x87\x02\n" +
 	"\tCandidate\x12-\n" +
 	"\x06pickle\x18\x01 \x01(\v2\x13.crossfold.v1.ValueH\x00R\x06pickle\x12!\n" +
 	"\vparams_json\x18\x02 \x01(\tH\x00R\n" +
-	"paramsJsonB\t\n" +
-	"\asetting\"\xb6\x01\n" +
+	"paramsJson\x12\x1d\n" +
+	"\n" +
+	"prefix_key\x18\x03 \x01(\tR\tprefixKey\x12A\n" +
+	"\bfeatures\x18\x04 \x03(\v2%.crossfold.v1.Candidate.FeaturesEntryR\bfeatures\x1a;\n" +
+	"\rFeaturesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\t\n" +
+	"\asetting\"\xd0\x01\n" +
 	"\aTaskFit\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12'\n" +
 	"\x0fcandidate_index\x18\x02 \x01(\rR\x0ecandidateIndex\x12\x1f\n" +
 	"\vsplit_index\x18\x03 \x01(\rR\n" +
 	"splitIndex\x125\n" +
 	"\tcandidate\x18\x04 \x01(\v2\x17.crossfold.v1.CandidateR\tcandidate\x12\x14\n" +
-	"\x05extra\x18\x05 \x01(\fR\x05extra\"I\n" +
+	"\x05extra\x18\x05 \x01(\fR\x05extra\x12\x18\n" +
+	"\asharers\x18\x10 \x01(\rR\asharers\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
 	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\x8c\x03\n" +
@@ -1459,7 +1571,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\bcategory\x18\x01 \x01(\fR\bcategory\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
 	"\bfilename\x18\x03 \x01(\tR\bfilename\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\rR\x04line\"\x89\x06\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\"\xb0\x06\n" +
 	"\x06Result\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12/\n" +
@@ -1477,7 +1589,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06output\x18\v \x01(\tR\x06output\x121\n" +
 	"\bwarnings\x18\f \x03(\v2\x15.crossfold.v1.WarningR\bwarnings\x12\x16\n" +
 	"\x06worker\x18\r \x01(\tR\x06worker\x12\x18\n" +
-	"\aattempt\x18\x0e \x01(\rR\aattempt\x12\x12\n" +
+	"\aattempt\x18\x0e \x01(\rR\aattempt\x12%\n" +
+	"\x0eshared_seconds\x18\x0f \x01(\x01R\rsharedSeconds\x12\x12\n" +
 	"\x04ways\x18\x10 \x03(\tR\x04ways\x12;\n" +
 	"\vpredictions\x18\x11 \x03(\v2\x19.crossfold.v1.PredictionsR\vpredictions\x1a=\n" +
 	"\x0fTestScoresEntry\x12\x10\n" +
@@ -1541,57 +1654,61 @@ func file_crossfold_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_crossfold_v1_task_proto_goTypes = []any{
 	(Outcome)(0),        // 0: crossfold.v1.Outcome
 	(*Code)(nil),        // 1: crossfold.v1.Code
-	(*Recipe)(nil),      // 2: crossfold.v1.Recipe
-	(*Step)(nil),        // 3: crossfold.v1.Step
-	(*Candidate)(nil),   // 4: crossfold.v1.Candidate
-	(*TaskFit)(nil),     // 5: crossfold.v1.TaskFit
-	(*Call)(nil),        // 6: crossfold.v1.Call
-	(*Task)(nil),        // 7: crossfold.v1.Task
-	(*Failure)(nil),     // 8: crossfold.v1.Failure
-	(*Warning)(nil),     // 9: crossfold.v1.Warning
-	(*Result)(nil),      // 10: crossfold.v1.Result
-	(*Predictions)(nil), // 11: crossfold.v1.Predictions
-	(*Fault)(nil),       // 12: crossfold.v1.Fault
-	(*WorkerInfo)(nil),  // 13: crossfold.v1.WorkerInfo
-	(*Environment)(nil), // 14: crossfold.v1.Environment
-	nil,                 // 15: crossfold.v1.Result.TestScoresEntry
-	nil,                 // 16: crossfold.v1.Result.TrainScoresEntry
-	nil,                 // 17: crossfold.v1.Environment.PackagesEntry
-	nil,                 // 18: crossfold.v1.Environment.CodeEntry
-	(*Value)(nil),       // 19: crossfold.v1.Value
-	(*Split)(nil),       // 20: crossfold.v1.Split
+	(*Sharing)(nil),     // 2: crossfold.v1.Sharing
+	(*Recipe)(nil),      // 3: crossfold.v1.Recipe
+	(*Step)(nil),        // 4: crossfold.v1.Step
+	(*Candidate)(nil),   // 5: crossfold.v1.Candidate
+	(*TaskFit)(nil),     // 6: crossfold.v1.TaskFit
+	(*Call)(nil),        // 7: crossfold.v1.Call
+	(*Task)(nil),        // 8: crossfold.v1.Task
+	(*Failure)(nil),     // 9: crossfold.v1.Failure
+	(*Warning)(nil),     // 10: crossfold.v1.Warning
+	(*Result)(nil),      // 11: crossfold.v1.Result
+	(*Predictions)(nil), // 12: crossfold.v1.Predictions
+	(*Fault)(nil),       // 13: crossfold.v1.Fault
+	(*WorkerInfo)(nil),  // 14: crossfold.v1.WorkerInfo
+	(*Environment)(nil), // 15: crossfold.v1.Environment
+	nil,                 // 16: crossfold.v1.Candidate.FeaturesEntry
+	nil,                 // 17: crossfold.v1.Result.TestScoresEntry
+	nil,                 // 18: crossfold.v1.Result.TrainScoresEntry
+	nil,                 // 19: crossfold.v1.Environment.PackagesEntry
+	nil,                 // 20: crossfold.v1.Environment.CodeEntry
+	(*Value)(nil),       // 21: crossfold.v1.Value
+	(*Split)(nil),       // 22: crossfold.v1.Split
 }
 var file_crossfold_v1_task_proto_depIdxs = []int32{
-	2,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
-	3,  // 1: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
-	19, // 2: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
-	4,  // 3: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	19, // 4: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
-	1,  // 5: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	20, // 6: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
-	5,  // 7: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
-	6,  // 8: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	14, // 9: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
-	19, // 10: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
-	0,  // 11: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	15, // 12: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	16, // 13: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	19, // 14: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
-	8,  // 15: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
-	9,  // 16: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	11, // 17: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
-	14, // 18: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	17, // 19: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	18, // 20: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	3,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
+	2,  // 1: crossfold.v1.Code.sharing:type_name -> crossfold.v1.Sharing
+	4,  // 2: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
+	21, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
+	16, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
+	5,  // 5: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
+	21, // 6: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	1,  // 7: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
+	22, // 8: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	6,  // 9: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
+	7,  // 10: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
+	15, // 11: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	21, // 12: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	0,  // 13: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
+	17, // 14: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	18, // 15: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	21, // 16: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	9,  // 17: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
+	10, // 18: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
+	12, // 19: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
+	15, // 20: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	19, // 21: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	20, // 22: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }
@@ -1604,18 +1721,18 @@ func file_crossfold_v1_task_proto_init() {
 		(*Code_BlobId)(nil),
 		(*Code_Recipe)(nil),
 	}
-	file_crossfold_v1_task_proto_msgTypes[3].OneofWrappers = []any{
+	file_crossfold_v1_task_proto_msgTypes[4].OneofWrappers = []any{
 		(*Candidate_Pickle)(nil),
 		(*Candidate_ParamsJson)(nil),
 	}
-	file_crossfold_v1_task_proto_msgTypes[11].OneofWrappers = []any{}
+	file_crossfold_v1_task_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_task_proto_rawDesc), len(file_crossfold_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,6 +13,9 @@ from crossfold.v1.task_pb2 import Failure
 TEXT_LIMIT = 64 * 1024
 """Longest message or traceback in characters."""
 
+# The frames that stand between scikit-learn and a transformer of a shared prefix.
+_WATCHERS = re.compile(r'  File "[^"]*/_runtime/_prefix\.py", line \d+, in \w+\n(?:    .*\n)*')
+
 _LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?\Z", re.DOTALL | re.MULTILINE)
 
 
@@ -25,7 +28,7 @@ def from_exception(error: BaseException, store_dir: str) -> Failure:
     failure = Failure(
         type=f"{type(error).__module__}.{type(error).__qualname__}",
         message=_short(_text(error)),
-        traceback=_short("".join(lines)),
+        traceback=_short(as_unwatched("".join(lines))),
     )
     data = _round_trip(error)
     if data is not None:
@@ -39,6 +42,11 @@ def from_traceback(text: str) -> Failure:
     found = next((m for m in _LAST_LINE.finditer(last) if m.start()), None)
     kind, message = found.groups(default="") if found else ("Exception", "")
     return Failure(type=kind, message=_short(message), traceback=_short(text))
+
+
+def as_unwatched(traceback_text: str) -> str:
+    """Take the frames of `_prefix` out of a printed traceback: it reads as scikit-learn's alone."""
+    return _WATCHERS.sub("", traceback_text)
 
 
 def _round_trip(error: BaseException) -> bytes | None:

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from sklearn.model_selection._validation import _fit_and_score
 from sklearn.pipeline import Pipeline
 
 from crossfold._runtime import _tables
+from crossfold._runtime._prefix import Bill, Sharing
 from crossfold.v1.task_pb2 import Recipe, Step, Task, TaskFit
 
 if TYPE_CHECKING:
@@ -30,18 +31,19 @@ if TYPE_CHECKING:
 class RecipeRunner:
     """Fits recipes; what a job's fits share is made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, sharing: Sharing) -> None:
+        self._sharing = sharing
         self._job_id: str | None = None
         self._estimator: Any = None
         self._data: tuple[Any, Any] = (None, None)
 
     def fit(
         self, task: Task, fit: TaskFit, store_dir: str, train: NDArray[np.int64], test: NDArray[np.int64]
-    ) -> Mapping[str, Any]:
+    ) -> tuple[MutableMapping[str, Any], Bill]:
         """Fit one candidate on ``train`` and score it on ``test``, both row numbers.
 
-        Returns what scikit-learn's ``_fit_and_score`` returns. Raises ValueError for an entry
-        point, a parameter, a scorer or a column that does not exist.
+        Returns what scikit-learn's ``_fit_and_score`` returns, and who did its work. Raises
+        ValueError for an entry point, a parameter, a scorer or a column that does not exist.
         """
         recipe = task.code.recipe
         if task.job_id != self._job_id:
@@ -57,23 +59,25 @@ class RecipeRunner:
         # Outside of scikit-learn's error_score: a wrong name is the job's mistake, not a bad fit.
         clone(estimator).set_params(**clone(parameters, safe=False))
         X, y = self._data
-        result: Mapping[str, Any] = _fit_and_score(
-            estimator,
-            X,
-            y,
-            scorer=make_scorer(estimator, list(recipe.scoring), error_score),
-            train=train,
-            test=test,
-            verbose=0,
-            parameters=parameters,
-            fit_params={},
-            score_params={},
-            return_train_score=recipe.return_train_score,
-            return_times=True,
-            return_estimator=bool(task.predictions),
-            error_score=error_score,
-        )
-        return result
+        scorer = make_scorer(estimator, list(recipe.scoring), error_score)
+        with self._sharing.fit(task, fit.sharers, store_dir, X, scorer) as bill:
+            result = _fit_and_score(
+                estimator,
+                X,
+                y,
+                scorer=scorer,
+                train=train,
+                test=test,
+                verbose=0,
+                parameters=parameters,
+                fit_params={},
+                score_params={},
+                return_train_score=recipe.return_train_score,
+                return_times=True,
+                return_estimator=bool(task.predictions),
+                error_score=error_score,
+            )
+        return result, bill
 
     @property
     def data(self) -> tuple[Any, Any]:

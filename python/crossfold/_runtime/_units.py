@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from crossfold import _arrow
 from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._predict import Predictor
+from crossfold._runtime._prefix import Bill, Sharing
 from crossfold._runtime._same_code import SameCode
 from crossfold._runtime._sklearn import RecipeRunner
 from crossfold._runtime._threads import Threads
@@ -38,7 +39,8 @@ class Runner:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._objects = _objects.Objects()
-        self._recipes = RecipeRunner()
+        self._sharing = Sharing()
+        self._recipes = RecipeRunner(self._sharing)
         self._predictor = Predictor()
         self._place = _Place()
         self._threads = Threads()
@@ -74,8 +76,9 @@ class Runner:
         output, warnings = self._capture.take()
         if output:
             result.output = output
-        if warnings:
-            result.warnings.extend(warnings)
+        for warning in warnings:
+            warning.message = _failures.as_unwatched(warning.message)
+        result.warnings.extend(warnings)
         return result
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
@@ -97,7 +100,12 @@ class Runner:
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
         _keras.install()  # unpickling has imported what the user's code uses
-        returned = code["function"](estimator, X, y, train=train, test=test, **_predicting(task, arguments))
+        with self._sharing.fit(task, fit.sharers, store_dir, X, arguments.get("scorer")) as bill:
+            returned = code["function"](
+                estimator, X, y, train=train, test=test, **_predicting(task, arguments)
+            )
+        if isinstance(returned, dict) and "test_scores" in returned:
+            _settle(result, returned, bill)
         if task.predictions and isinstance(returned, dict) and "test_scores" in returned:
             fitted = returned["estimator"]
             if not arguments.get("return_estimator"):
@@ -110,7 +118,8 @@ class Runner:
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
         _keras.install()
-        returned = self._recipes.fit(task, fit, store_dir, train, test)
+        returned, bill = self._recipes.fit(task, fit, store_dir, train, test)
+        _settle(result, returned, bill)
         _set_scores(result, returned)
         if task.predictions:
             X, y = self._recipes.data
@@ -160,6 +169,16 @@ def _set_value(result: Result, value: Any, store_dir: str) -> None:
         result.value.inline = data
     else:
         result.value.blob_id = _arrow.write_blob(store_dir, data)
+
+
+def _settle(result: Result, returned: MutableMapping[str, Any], bill: Bill) -> None:
+    """Charge a fit with its own part of the time and its share of what was done once for several."""
+    result.shared_seconds = sum(bill.taken.values())
+    if returned.get("fit_error"):
+        returned["fit_error"] = _failures.as_unwatched(returned["fit_error"])
+    for name, phase in (("fit_time", "fit"), ("score_time", "score")):
+        if name in returned:
+            returned[name] = bill.settle(phase, returned[name])
 
 
 def _set_scores(result: Result, returned: Mapping[str, Any]) -> None:

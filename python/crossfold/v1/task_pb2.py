@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from crossfold.v1 import data_pb2 as crossfold_dot_v1_dot_data__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63rossfold/v1/task.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/data.proto\"\xb1\x01\n\x04\x43ode\x12\x11\n\x07\x62lob_id\x18\x01 \x01(\tH\x00\x12&\n\x06recipe\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.RecipeH\x00\x12\x10\n\x08sys_path\x18\x03 \x03(\t\x12\x13\n\x0bworking_dir\x18\x04 \x01(\t\x12\x0f\n\x07preload\x18\x05 \x03(\t\x12\x0f\n\x07threads\x18\x14 \x01(\r\x12\x1b\n\x13multiprocessing_key\x18\x15 \x01(\x0c\x42\x08\n\x06source\"\xa5\x01\n\x06Recipe\x12!\n\x05steps\x18\x01 \x03(\x0b\x32\x12.crossfold.v1.Step\x12\x0f\n\x07scoring\x18\x02 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x1a\n\x12return_train_score\x18\x05 \x01(\x08\x12\x13\n\x0b\x65rror_score\x18\x06 \x01(\t\x12\x14\n\x0cimport_paths\x18\x07 \x03(\t\">\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12\x13\n\x0bparams_json\x18\x03 \x01(\t\"T\n\tCandidate\x12%\n\x06pickle\x18\x01 \x01(\x0b\x32\x13.crossfold.v1.ValueH\x00\x12\x15\n\x0bparams_json\x18\x02 \x01(\tH\x00\x42\t\n\x07setting\"\x81\x01\n\x07TaskFit\x12\r\n\x05index\x18\x01 \x01(\r\x12\x17\n\x0f\x63\x61ndidate_index\x18\x02 \x01(\r\x12\x13\n\x0bsplit_index\x18\x03 \x01(\r\x12*\n\tcandidate\x18\x04 \x01(\x0b\x32\x17.crossfold.v1.Candidate\x12\r\n\x05\x65xtra\x18\x05 \x01(\x0c\":\n\x04\x43\x61ll\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06pickle\x18\x02 \x01(\x0b\x32\x13.crossfold.v1.Value\"\xae\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12 \n\x04\x63ode\x18\x05 \x01(\x0b\x32\x12.crossfold.v1.Code\x12\x12\n\ndataset_id\x18\x06 \x01(\t\x12\"\n\x05split\x18\x07 \x01(\x0b\x32\x13.crossfold.v1.Split\x12#\n\x04\x66its\x18\x08 \x03(\x0b\x32\x15.crossfold.v1.TaskFit\x12!\n\x05\x63\x61lls\x18\t \x03(\x0b\x32\x12.crossfold.v1.Call\x12.\n\x0b\x65nvironment\x18\x1e \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x13\n\x0bpredictions\x18\x0b \x03(\t\"`\n\x07\x46\x61ilure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\x12#\n\x06pickle\x18\x04 \x01(\x0b\x32\x13.crossfold.v1.Value\"L\n\x07Warning\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\x0c\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\"\xd4\x04\n\x06Result\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12&\n\x07outcome\x18\x03 \x01(\x0e\x32\x15.crossfold.v1.Outcome\x12\x39\n\x0btest_scores\x18\x04 \x03(\x0b\x32$.crossfold.v1.Result.TestScoresEntry\x12;\n\x0ctrain_scores\x18\x05 \x03(\x0b\x32%.crossfold.v1.Result.TrainScoresEntry\x12\x13\n\x0b\x66it_seconds\x18\x06 \x01(\x01\x12\x15\n\rscore_seconds\x18\x07 \x01(\x01\x12\x14\n\x0cslot_seconds\x18\x08 \x01(\x01\x12\"\n\x05value\x18\t \x01(\x0b\x32\x13.crossfold.v1.Value\x12&\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x15.crossfold.v1.Failure\x12\x0e\n\x06output\x18\x0b \x01(\t\x12\'\n\x08warnings\x18\x0c \x03(\x0b\x32\x15.crossfold.v1.Warning\x12\x0e\n\x06worker\x18\r \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x0e \x01(\r\x12\x0c\n\x04ways\x18\x10 \x03(\t\x12.\n\x0bpredictions\x18\x11 \x03(\x0b\x32\x19.crossfold.v1.Predictions\x1a\x31\n\x0fTestScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x32\n\x10TrainScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"^\n\x0bPredictions\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x01(\x03\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"{\n\x05\x46\x61ult\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x14\n\x07running\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06worker\x18\x06 \x01(\tB\n\n\x08_running\"\x91\x01\n\nWorkerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\x03\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x0c\n\x04\x62usy\x18\x05 \x01(\r\x12.\n\x0b\x65nvironment\x18\x06 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x0f\n\x07refused\x18\x1e \x01(\t\"\xe9\x01\n\x0b\x45nvironment\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x39\n\x08packages\x18\x02 \x03(\x0b\x32\'.crossfold.v1.Environment.PackagesEntry\x12\x31\n\x04\x63ode\x18\x03 \x03(\x0b\x32#.crossfold.v1.Environment.CodeEntry\x1a/\n\rPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*n\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_RAISED\x10\x02\x12\x12\n\x0eOUTCOME_POISON\x10\x03\x12\x12\n\x0eOUTCOME_PRUNED\x10\x05\x42?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63rossfold/v1/task.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/data.proto\"\xd9\x01\n\x04\x43ode\x12\x11\n\x07\x62lob_id\x18\x01 \x01(\tH\x00\x12&\n\x06recipe\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.RecipeH\x00\x12\x10\n\x08sys_path\x18\x03 \x03(\t\x12\x13\n\x0bworking_dir\x18\x04 \x01(\t\x12\x0f\n\x07preload\x18\x05 \x03(\t\x12&\n\x07sharing\x18\x06 \x01(\x0b\x32\x15.crossfold.v1.Sharing\x12\x0f\n\x07threads\x18\x14 \x01(\r\x12\x1b\n\x13multiprocessing_key\x18\x15 \x01(\x0c\x42\x08\n\x06source\"+\n\x07Sharing\x12\x10\n\x08prefixes\x18\x01 \x01(\x08\x12\x0e\n\x06solver\x18\x02 \x01(\x08\"\xa5\x01\n\x06Recipe\x12!\n\x05steps\x18\x01 \x03(\x0b\x32\x12.crossfold.v1.Step\x12\x0f\n\x07scoring\x18\x02 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x1a\n\x12return_train_score\x18\x05 \x01(\x08\x12\x13\n\x0b\x65rror_score\x18\x06 \x01(\t\x12\x14\n\x0cimport_paths\x18\x07 \x03(\t\">\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12\x13\n\x0bparams_json\x18\x03 \x01(\t\"\xd2\x01\n\tCandidate\x12%\n\x06pickle\x18\x01 \x01(\x0b\x32\x13.crossfold.v1.ValueH\x00\x12\x15\n\x0bparams_json\x18\x02 \x01(\tH\x00\x12\x12\n\nprefix_key\x18\x03 \x01(\t\x12\x37\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32%.crossfold.v1.Candidate.FeaturesEntry\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\t\n\x07setting\"\x92\x01\n\x07TaskFit\x12\r\n\x05index\x18\x01 \x01(\r\x12\x17\n\x0f\x63\x61ndidate_index\x18\x02 \x01(\r\x12\x13\n\x0bsplit_index\x18\x03 \x01(\r\x12*\n\tcandidate\x18\x04 \x01(\x0b\x32\x17.crossfold.v1.Candidate\x12\r\n\x05\x65xtra\x18\x05 \x01(\x0c\x12\x0f\n\x07sharers\x18\x10 \x01(\r\":\n\x04\x43\x61ll\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06pickle\x18\x02 \x01(\x0b\x32\x13.crossfold.v1.Value\"\xae\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12 \n\x04\x63ode\x18\x05 \x01(\x0b\x32\x12.crossfold.v1.Code\x12\x12\n\ndataset_id\x18\x06 \x01(\t\x12\"\n\x05split\x18\x07 \x01(\x0b\x32\x13.crossfold.v1.Split\x12#\n\x04\x66its\x18\x08 \x03(\x0b\x32\x15.crossfold.v1.TaskFit\x12!\n\x05\x63\x61lls\x18\t \x03(\x0b\x32\x12.crossfold.v1.Call\x12.\n\x0b\x65nvironment\x18\x1e \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x13\n\x0bpredictions\x18\x0b \x03(\t\"`\n\x07\x46\x61ilure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\x12#\n\x06pickle\x18\x04 \x01(\x0b\x32\x13.crossfold.v1.Value\"L\n\x07Warning\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\x0c\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\"\xec\x04\n\x06Result\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12&\n\x07outcome\x18\x03 \x01(\x0e\x32\x15.crossfold.v1.Outcome\x12\x39\n\x0btest_scores\x18\x04 \x03(\x0b\x32$.crossfold.v1.Result.TestScoresEntry\x12;\n\x0ctrain_scores\x18\x05 \x03(\x0b\x32%.crossfold.v1.Result.TrainScoresEntry\x12\x13\n\x0b\x66it_seconds\x18\x06 \x01(\x01\x12\x15\n\rscore_seconds\x18\x07 \x01(\x01\x12\x14\n\x0cslot_seconds\x18\x08 \x01(\x01\x12\"\n\x05value\x18\t \x01(\x0b\x32\x13.crossfold.v1.Value\x12&\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x15.crossfold.v1.Failure\x12\x0e\n\x06output\x18\x0b \x01(\t\x12\'\n\x08warnings\x18\x0c \x03(\x0b\x32\x15.crossfold.v1.Warning\x12\x0e\n\x06worker\x18\r \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x0e \x01(\r\x12\x16\n\x0eshared_seconds\x18\x0f \x01(\x01\x12\x0c\n\x04ways\x18\x10 \x03(\t\x12.\n\x0bpredictions\x18\x11 \x03(\x0b\x32\x19.crossfold.v1.Predictions\x1a\x31\n\x0fTestScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x32\n\x10TrainScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"^\n\x0bPredictions\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x01(\x03\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"{\n\x05\x46\x61ult\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x14\n\x07running\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06worker\x18\x06 \x01(\tB\n\n\x08_running\"\x91\x01\n\nWorkerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\x03\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x0c\n\x04\x62usy\x18\x05 \x01(\r\x12.\n\x0b\x65nvironment\x18\x06 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x0f\n\x07refused\x18\x1e \x01(\t\"\xe9\x01\n\x0b\x45nvironment\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x39\n\x08packages\x18\x02 \x03(\x0b\x32\'.crossfold.v1.Environment.PackagesEntry\x12\x31\n\x04\x63ode\x18\x03 \x03(\x0b\x32#.crossfold.v1.Environment.CodeEntry\x1a/\n\rPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*n\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_RAISED\x10\x02\x12\x12\n\x0eOUTCOME_POISON\x10\x03\x12\x12\n\x0eOUTCOME_PRUNED\x10\x05\x42?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfold.v1.task_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1'
+  _globals['_CANDIDATE_FEATURESENTRY']._loaded_options = None
+  _globals['_CANDIDATE_FEATURESENTRY']._serialized_options = b'8\001'
   _globals['_RESULT_TESTSCORESENTRY']._loaded_options = None
   _globals['_RESULT_TESTSCORESENTRY']._serialized_options = b'8\001'
   _globals['_RESULT_TRAINSCORESENTRY']._loaded_options = None
@@ -41,42 +43,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_options = b'8\001'
   _globals['_ENVIRONMENT_CODEENTRY']._loaded_options = None
   _globals['_ENVIRONMENT_CODEENTRY']._serialized_options = b'8\001'
-  _globals['_OUTCOME']._serialized_start=2441
-  _globals['_OUTCOME']._serialized_end=2551
+  _globals['_OUTCOME']._serialized_start=2694
+  _globals['_OUTCOME']._serialized_end=2804
   _globals['_CODE']._serialized_start=67
-  _globals['_CODE']._serialized_end=244
-  _globals['_RECIPE']._serialized_start=247
-  _globals['_RECIPE']._serialized_end=412
-  _globals['_STEP']._serialized_start=414
-  _globals['_STEP']._serialized_end=476
-  _globals['_CANDIDATE']._serialized_start=478
-  _globals['_CANDIDATE']._serialized_end=562
-  _globals['_TASKFIT']._serialized_start=565
-  _globals['_TASKFIT']._serialized_end=694
-  _globals['_CALL']._serialized_start=696
-  _globals['_CALL']._serialized_end=754
-  _globals['_TASK']._serialized_start=757
-  _globals['_TASK']._serialized_end=1059
-  _globals['_FAILURE']._serialized_start=1061
-  _globals['_FAILURE']._serialized_end=1157
-  _globals['_WARNING']._serialized_start=1159
-  _globals['_WARNING']._serialized_end=1235
-  _globals['_RESULT']._serialized_start=1238
-  _globals['_RESULT']._serialized_end=1834
-  _globals['_RESULT_TESTSCORESENTRY']._serialized_start=1733
-  _globals['_RESULT_TESTSCORESENTRY']._serialized_end=1782
-  _globals['_RESULT_TRAINSCORESENTRY']._serialized_start=1784
-  _globals['_RESULT_TRAINSCORESENTRY']._serialized_end=1834
-  _globals['_PREDICTIONS']._serialized_start=1836
-  _globals['_PREDICTIONS']._serialized_end=1930
-  _globals['_FAULT']._serialized_start=1932
-  _globals['_FAULT']._serialized_end=2055
-  _globals['_WORKERINFO']._serialized_start=2058
-  _globals['_WORKERINFO']._serialized_end=2203
-  _globals['_ENVIRONMENT']._serialized_start=2206
-  _globals['_ENVIRONMENT']._serialized_end=2439
-  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_start=2347
-  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_end=2394
-  _globals['_ENVIRONMENT_CODEENTRY']._serialized_start=2396
-  _globals['_ENVIRONMENT_CODEENTRY']._serialized_end=2439
+  _globals['_CODE']._serialized_end=284
+  _globals['_SHARING']._serialized_start=286
+  _globals['_SHARING']._serialized_end=329
+  _globals['_RECIPE']._serialized_start=332
+  _globals['_RECIPE']._serialized_end=497
+  _globals['_STEP']._serialized_start=499
+  _globals['_STEP']._serialized_end=561
+  _globals['_CANDIDATE']._serialized_start=564
+  _globals['_CANDIDATE']._serialized_end=774
+  _globals['_CANDIDATE_FEATURESENTRY']._serialized_start=716
+  _globals['_CANDIDATE_FEATURESENTRY']._serialized_end=763
+  _globals['_TASKFIT']._serialized_start=777
+  _globals['_TASKFIT']._serialized_end=923
+  _globals['_CALL']._serialized_start=925
+  _globals['_CALL']._serialized_end=983
+  _globals['_TASK']._serialized_start=986
+  _globals['_TASK']._serialized_end=1288
+  _globals['_FAILURE']._serialized_start=1290
+  _globals['_FAILURE']._serialized_end=1386
+  _globals['_WARNING']._serialized_start=1388
+  _globals['_WARNING']._serialized_end=1464
+  _globals['_RESULT']._serialized_start=1467
+  _globals['_RESULT']._serialized_end=2087
+  _globals['_RESULT_TESTSCORESENTRY']._serialized_start=1986
+  _globals['_RESULT_TESTSCORESENTRY']._serialized_end=2035
+  _globals['_RESULT_TRAINSCORESENTRY']._serialized_start=2037
+  _globals['_RESULT_TRAINSCORESENTRY']._serialized_end=2087
+  _globals['_PREDICTIONS']._serialized_start=2089
+  _globals['_PREDICTIONS']._serialized_end=2183
+  _globals['_FAULT']._serialized_start=2185
+  _globals['_FAULT']._serialized_end=2308
+  _globals['_WORKERINFO']._serialized_start=2311
+  _globals['_WORKERINFO']._serialized_end=2456
+  _globals['_ENVIRONMENT']._serialized_start=2459
+  _globals['_ENVIRONMENT']._serialized_end=2692
+  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_start=2600
+  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_end=2647
+  _globals['_ENVIRONMENT_CODEENTRY']._serialized_start=2649
+  _globals['_ENVIRONMENT_CODEENTRY']._serialized_end=2692
 # @@protoc_insertion_point(module_scope)

@@ -22,12 +22,13 @@ OUTCOME_POISON: Outcome
 OUTCOME_PRUNED: Outcome
 
 class Code(_message.Message):
-    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "threads", "multiprocessing_key")
+    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "sharing", "threads", "multiprocessing_key")
     BLOB_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SYS_PATH_FIELD_NUMBER: _ClassVar[int]
     WORKING_DIR_FIELD_NUMBER: _ClassVar[int]
     PRELOAD_FIELD_NUMBER: _ClassVar[int]
+    SHARING_FIELD_NUMBER: _ClassVar[int]
     THREADS_FIELD_NUMBER: _ClassVar[int]
     MULTIPROCESSING_KEY_FIELD_NUMBER: _ClassVar[int]
     blob_id: str
@@ -35,9 +36,18 @@ class Code(_message.Message):
     sys_path: _containers.RepeatedScalarFieldContainer[str]
     working_dir: str
     preload: _containers.RepeatedScalarFieldContainer[str]
+    sharing: Sharing
     threads: int
     multiprocessing_key: bytes
-    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., threads: _Optional[int] = ..., multiprocessing_key: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., sharing: _Optional[_Union[Sharing, _Mapping]] = ..., threads: _Optional[int] = ..., multiprocessing_key: _Optional[bytes] = ...) -> None: ...
+
+class Sharing(_message.Message):
+    __slots__ = ("prefixes", "solver")
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    SOLVER_FIELD_NUMBER: _ClassVar[int]
+    prefixes: bool
+    solver: bool
+    def __init__(self, prefixes: _Optional[bool] = ..., solver: _Optional[bool] = ...) -> None: ...
 
 class Recipe(_message.Message):
     __slots__ = ("steps", "scoring", "features", "target", "return_train_score", "error_score", "import_paths")
@@ -68,26 +78,39 @@ class Step(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entry_point: _Optional[str] = ..., params_json: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("pickle", "params_json")
+    __slots__ = ("pickle", "params_json", "prefix_key", "features")
+    class FeaturesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     PICKLE_FIELD_NUMBER: _ClassVar[int]
     PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_KEY_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     pickle: _data_pb2.Value
     params_json: str
-    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ...) -> None: ...
+    prefix_key: str
+    features: _containers.ScalarMap[str, float]
+    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ..., prefix_key: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class TaskFit(_message.Message):
-    __slots__ = ("index", "candidate_index", "split_index", "candidate", "extra")
+    __slots__ = ("index", "candidate_index", "split_index", "candidate", "extra", "sharers")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_INDEX_FIELD_NUMBER: _ClassVar[int]
     SPLIT_INDEX_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
+    SHARERS_FIELD_NUMBER: _ClassVar[int]
     index: int
     candidate_index: int
     split_index: int
     candidate: Candidate
     extra: bytes
-    def __init__(self, index: _Optional[int] = ..., candidate_index: _Optional[int] = ..., split_index: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., extra: _Optional[bytes] = ...) -> None: ...
+    sharers: int
+    def __init__(self, index: _Optional[int] = ..., candidate_index: _Optional[int] = ..., split_index: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., extra: _Optional[bytes] = ..., sharers: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("index", "pickle")
@@ -148,7 +171,7 @@ class Warning(_message.Message):
     def __init__(self, category: _Optional[bytes] = ..., message: _Optional[str] = ..., filename: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "ways", "predictions")
+    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "shared_seconds", "ways", "predictions")
     class TestScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +200,7 @@ class Result(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    SHARED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     WAYS_FIELD_NUMBER: _ClassVar[int]
     PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
@@ -193,9 +217,10 @@ class Result(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[Warning]
     worker: str
     attempt: int
+    shared_seconds: float
     ways: _containers.RepeatedScalarFieldContainer[str]
     predictions: _containers.RepeatedCompositeFieldContainer[Predictions]
-    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., ways: _Optional[_Iterable[str]] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., shared_seconds: _Optional[float] = ..., ways: _Optional[_Iterable[str]] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
 
 class Predictions(_message.Message):
     __slots__ = ("method", "object_id", "rows", "columns", "error")

@@ -1,0 +1,84 @@
+"""What a client tells the planner of a candidate: what its time may depend on, and whom it shares with."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import numbers
+from typing import Any
+
+from crossfold.v1 import task_pb2 as pb
+
+# More would make the messages longer, not the predictions better.
+_MOST_FEATURES = 16
+_LONGEST_TEXT = 40
+_LONGEST_TUPLE = 8
+
+
+class Hints:
+    """The hints of one job; its estimators are alike but for their parameters."""
+
+    def __init__(self) -> None:
+        self._leading: dict[str, str] | None = None
+
+    def give(self, message: pb.Candidate, candidate: dict[str, Any]) -> None:
+        """Add what is known of a candidate, the varying arguments of a lifted fit, to its message."""
+        parameters = candidate.get("parameters")
+        if isinstance(parameters, dict):
+            message.features.update(_features(parameters))
+        if self._leading is None or parameters is None:
+            self._leading = _leading(candidate.get("estimator"))
+        if self._leading:
+            message.prefix_key = self._prefix_key(parameters or {})
+
+    def _prefix_key(self, parameters: dict[str, Any]) -> str:
+        """Equal for candidates whose leading steps are equal; empty when that can't be told."""
+        from crossfold._runtime import _safe
+
+        assert self._leading is not None
+        parts = [*self._leading.items()]
+        for name in sorted(parameters):
+            if name.partition("__")[0] in self._leading:
+                text = _safe.describe_value(parameters[name])
+                if text is None:
+                    return ""
+                parts.append((name, text))
+        return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _leading(estimator: Any) -> dict[str, str]:
+    """Name and description of the steps that fits may share: see `_runtime._prefix`."""
+    from crossfold._runtime import _safe
+
+    return {name: _safe.describe(step) or "" for name, step in _safe.leading_steps(estimator)}
+
+
+def _features(parameters: dict[str, Any]) -> dict[str, float]:
+    features: dict[str, float] = {}
+    for name, value in list(parameters.items())[:_MOST_FEATURES]:
+        number = _number(value)
+        if number is None:
+            features[_text(f"{name}={_short(value)}")] = 1.0
+        elif math.isfinite(number):
+            features[_text(name)] = number
+    return features
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str | bool | None) or (isinstance(value, tuple) and len(value) <= _LONGEST_TUPLE):
+        return str(value)[:_LONGEST_TEXT]
+    return type(value).__name__
+
+
+def _text(value: Any) -> str:
+    """A str that a message takes: without lone surrogates."""
+    return str(value).encode(errors="replace").decode()

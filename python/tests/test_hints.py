@@ -1,0 +1,67 @@
+"""What the planner is told of candidates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from crossfold._hints import Hints
+from crossfold.v1 import task_pb2 as pb
+
+
+def hints(estimator: Any, *settings: Any) -> list[pb.Candidate]:
+    job, messages = Hints(), []
+    for parameters in settings:
+        message = pb.Candidate()
+        job.give(message, {"estimator": estimator, "parameters": parameters})
+        messages.append(message)
+    return messages
+
+
+def test_parameters_are_features() -> None:
+    odd = {"C": 0.5, "n": 10**400, "kernel": "rbf", "probability": True, "hidden": (3, 4), "step": object()}
+    (message,) = hints(LogisticRegression(), {**odd, "bad\udcff": None})
+    assert dict(message.features) == {
+        "C": 0.5,
+        "kernel=rbf": 1.0,
+        "probability=True": 1.0,
+        "hidden=(3, 4)": 1.0,
+        "step=object": 1.0,
+        "bad?=None": 1.0,
+    }
+    assert message.prefix_key == ""
+
+
+def test_equal_prefixes_have_equal_keys() -> None:
+    pipeline = Pipeline([("text", TfidfVectorizer()), ("model", LogisticRegression())])
+    keys = [
+        message.prefix_key
+        for message in hints(
+            pipeline,
+            {"model__C": 1.0},
+            {"model__C": 2.0, "text": TfidfVectorizer()},
+            {"model__C": 2.0},
+            {"text__ngram_range": (1, 2)},
+            {"text__ngram_range": (1, 2), "model__C": 3.0},
+        )
+    ]
+    assert all(keys)
+    assert keys[0] == keys[2] != keys[3] == keys[4]
+
+
+class Own(TransformerMixin, BaseEstimator):
+    """A person's transformer: never shared."""
+
+
+def test_what_is_not_shared_has_no_key() -> None:
+    model = LogisticRegression()
+    assert [message.prefix_key for message in hints(make_pipeline(Own(), model), {})] == [""]
+    assert [message.prefix_key for message in hints(model, {}, None)] == ["", ""]
+    assert [message.prefix_key for message in hints(Pipeline([("a", model, 3)]), {})] == [""]
+    pipeline = make_pipeline(StandardScaler(), model)
+    assert [message.prefix_key for message in hints(pipeline, {"standardscaler": Own()})] == [""]
