@@ -68,8 +68,19 @@ def _digest(file: str, _changed: int, _size: int) -> str:
 
 @functools.lru_cache(maxsize=16384)
 def _is_installed(file: str) -> bool:
-    path = os.path.realpath(file)
+    path = _real_path(os.path.abspath(file))
     return path.startswith(_INSTALLED) or f"{os.sep}site-packages{os.sep}" in path
+
+
+def _real_path(path: str) -> str:
+    """os.path.realpath of an absolute path, asking for each folder once: a script has 1,500 modules."""
+    if os.path.islink(path):
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(_real_folder(folder), name) if name else path
+
+
+_real_folder = functools.lru_cache(maxsize=16384)(_real_path)
 
 
 def _token(name: str) -> bytes:
