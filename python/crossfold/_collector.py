@@ -24,6 +24,7 @@ class Hold:
     def __init__(self) -> None:
         global _holds, _was_enabled
         self._released = False
+        self._timer: threading.Timer | None = None
         with _lock:
             if _holds == 0:
                 _was_enabled = gc.isenabled()
@@ -37,9 +38,20 @@ class Hold:
             if self._released:
                 return
             self._released = True
+            if self._timer is not None:
+                self._timer.cancel()
             _holds -= 1
             if _holds == 0 and _was_enabled:
                 gc.enable()
+
+    def release_after(self, seconds: float) -> None:
+        """Release it from a thread of its own, unless that was done by then. The first call counts."""
+        if self._released or self._timer is not None:
+            return
+        self._timer = threading.Timer(seconds, self.release)
+        self._timer.name = "crossfold-collector"
+        self._timer.daemon = True
+        self._timer.start()
 
     def __enter__(self) -> Hold:
         return self

@@ -15,6 +15,9 @@ from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 from crossfold.joblib import EVERYTHING, CrossfoldBackend
 
+# How long the garbage collector waits at most for a small search's first results.
+_COLLECTOR_SECONDS = 0.5
+
 
 class Run:
     """One search, cross validation or ensemble on the cluster.
@@ -70,8 +73,8 @@ class Run:
             self.leave()
 
     def dispatched(self) -> None:
-        # The slots are busy: now a collection delays nobody.
-        self._collector.release()
+        # A collection now would still come before the first results of a small search.
+        self._collector.release_after(_COLLECTOR_SECONDS)
 
     def submitted(self, units: int) -> None:
         if self._progress is None:

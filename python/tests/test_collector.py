@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +31,18 @@ def test_a_collector_that_was_off_stays_off() -> None:
     with Hold():
         assert not gc.isenabled()
     assert not gc.isenabled()
+
+
+def test_a_hold_may_end_by_itself() -> None:
+    hold = Hold()
+    assert not gc.isenabled()
+    hold.release_after(0.01)
+    for thread in threading.enumerate():
+        if thread.name == "crossfold-collector":
+            thread.join(10)
+    assert gc.isenabled()
+    hold.release()
+    assert gc.isenabled()
 
 
 def test_an_error_inside_releases_it() -> None:
