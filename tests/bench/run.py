@@ -25,10 +25,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from e2e.cluster import PrivateCluster  # noqa: E402
 
-from bench import data, first, memory, plain, record, scale, sides, tiny  # noqa: E402
+from bench import data, first, many, memory, plain, record, scale, sides, tiny  # noqa: E402
 from bench.figures import CORES, ResultsDiffer, table  # noqa: E402
 
-CASES = {"plain": plain, "tiny": tiny, "first": first, "data": data, "memory": memory, "scale": scale}
+CASES = {
+    "plain": plain,
+    "tiny": tiny,
+    "first": first,
+    "data": data,
+    "memory": memory,
+    "scale": scale,
+    "many": many,
+}
 # The peers of a case that names none: it runs them in this process.
 _IN_PROCESS = ("loky",)
 
