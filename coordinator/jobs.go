@@ -136,7 +136,7 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 	task := &pb.Task{
 		Id: a.TaskID, JobId: j.id, SessionId: j.sessionID(), Attempt: a.Attempt,
 		Code: j.spec.GetCode(), DatasetId: j.spec.GetDatasetId(), Environment: j.environment,
-		Predictions: j.spec.GetPredictions(),
+		Predictions: j.spec.GetPredictions(), Limits: j.spec.GetLimits(),
 	}
 	if j.hasCalls() {
 		task.Calls = make([]*pb.Call, len(a.Units))

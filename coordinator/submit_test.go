@@ -1,6 +1,7 @@
 package coordinator_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -38,6 +39,9 @@ func TestBadInputIsRefusedAtTheDoor(t *testing.T) {
 			s.Candidates[1].Setting = &pb.Candidate_ParamsJson{ParamsJson: "{"}
 		}, codes.InvalidArgument, []string{"candidate 1", "{"}},
 		{"bad error_score", func(s *coordinator.JobSpec) { s.Code.GetRecipe().ErrorScore = "zero" }, codes.InvalidArgument, []string{"zero", "raise"}},
+		{"negative limit", func(s *coordinator.JobSpec) { s.Limits = &pb.Limits{FitSeconds: -1} }, codes.InvalidArgument, []string{"limits.fit_seconds", "-1"}},
+		{"endless limit", func(s *coordinator.JobSpec) { s.Limits = &pb.Limits{FitSeconds: math.Inf(1)} }, codes.InvalidArgument, []string{"limits.fit_seconds", "+Inf"}},
+		{"limit of no number", func(s *coordinator.JobSpec) { s.Limits = &pb.Limits{FitSeconds: math.NaN()} }, codes.InvalidArgument, []string{"limits.fit_seconds", "NaN"}},
 		{"no code", func(s *coordinator.JobSpec) { s.Code = nil }, codes.InvalidArgument, []string{"recipe"}},
 		{"unknown split", func(s *coordinator.JobSpec) {
 			s.SplitSpec, s.Splits = nil, []*pb.Split{{Id: "sp-" + strings.Repeat("1", 64)}}

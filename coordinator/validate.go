@@ -15,10 +15,16 @@ import (
 
 var entryPoint = regexp.MustCompile(`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$`)
 
+// maxSeconds is the longest limit a fit can have: thirty years.
+const maxSeconds = 1e9
+
 // checkSpec checks what every job must keep to, whole or attached.
 func (c *Coordinator) checkSpec(spec *pb.JobSpec) error {
 	if spec == nil {
 		return invalid("the request has no job: set job")
+	}
+	if seconds := spec.GetLimits().GetFitSeconds(); !(seconds >= 0 && seconds <= maxSeconds) {
+		return invalid("limits.fit_seconds is %v: use a number above 0, at most %v, or leave it out", seconds, maxSeconds)
 	}
 	if spec.GetDatasetId() == "" {
 		if len(spec.GetSplits())+len(spec.GetCandidates())+len(spec.GetFits()) > 0 || spec.GetSplitSpec() != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/crossfold/crossfold/bridge/process"
 	"github.com/crossfold/crossfold/coordinator/queue"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
@@ -125,23 +127,47 @@ func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
 	if err := w.fetchObjects(ctx, task); err != nil {
 		return err
 	}
+	for {
+		done, err := w.run(ctx, task)
+		if err != nil || done == len(unitsOf(task)) {
+			return err
+		}
+		task = without(task, done)
+	}
+}
+
+// run hands a task to a process and returns how many of its units have their results. That is all of
+// them, but when one went over its limits: then it is the last that has, and the process is gone.
+func (w *Worker) run(ctx context.Context, task *pb.Task) (done int, err error) {
 	who := owner{task.GetSessionId(), kindOf(task.GetCode()), codeOf(task.GetEnvironment())}
 	child, err := w.pool.acquire(ctx, who, task.GetCode().GetPreload())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	publisher := newPublisher(ctx, w.cfg.Queue, w.cfg.ID, task)
-	err = child.Run(ctx, &pb.Run{Task: task, StoreDir: w.cfg.Store.Dir()}, publisher.take)
+	running, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	guard := newGuard(running, end, task.GetLimits(), child)
+	err = child.Run(running, &pb.Run{Task: task, StoreDir: w.cfg.Store.Dir()},
+		func(message *pb.FromChild, more bool) error {
+			guard.take(message)
+			return publisher.take(message, more)
+		})
+	var over *overLimit
+	if err != nil && errors.As(context.Cause(running), &over) {
+		publisher.over(over)
+		err = nil
+	}
 	// What finished before a process died counts.
 	if stored := publisher.wait(); stored != nil {
 		err = errors.Join(stored, err)
 	}
-	if err != nil {
+	if err != nil || over != nil {
 		w.pool.end(child)
-		return err
+	} else {
+		w.pool.release(who, child)
 	}
-	w.pool.release(who, child)
-	return nil
+	return publisher.taken, err
 }
 
 // unfinished returns the task without the fits that the ledger has a result of: an earlier delivery
@@ -159,12 +185,19 @@ func (w *Worker) unfinished(ctx context.Context, task *pb.Task) (*pb.Task, error
 			}
 		}
 	}
-	// A received message is shared, so the rest goes into another one.
-	return &pb.Task{
-		Id: task.GetId(), JobId: task.GetJobId(), SessionId: task.GetSessionId(), Attempt: task.GetAttempt(),
-		Code: task.GetCode(), DatasetId: task.GetDatasetId(), Split: task.GetSplit(),
-		Fits: fits, Calls: task.GetCalls(), Environment: task.GetEnvironment(),
-	}, nil
+	return with(task, fits, task.GetCalls()), nil
+}
+
+// without returns the task without its first units: fits or calls, it never has both.
+func without(task *pb.Task, n int) *pb.Task {
+	return with(task, task.GetFits()[min(n, len(task.GetFits())):], task.GetCalls()[min(n, len(task.GetCalls())):])
+}
+
+// with returns the task with other units. A received message is shared, so it is another one.
+func with(task *pb.Task, fits []*pb.TaskFit, calls []*pb.Call) *pb.Task {
+	other := proto.CloneOf(task)
+	other.Fits, other.Calls = fits, calls
+	return other
 }
 
 // fetchObjects makes sure that every object a task names is in the store.

@@ -8,7 +8,7 @@
 //
 // How an attempt at a task ends:
 //
-//	every result published        ack
+//	every result published        ack; a unit that went over its limits was killed and has one, too
 //	its process died              publish a fault, ack: the coordinator hands the rest out again
 //	its job was dropped           kill the process, nak (a no-op: the queue has removed the task)
 //	its session ended             the same

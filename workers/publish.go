@@ -29,6 +29,9 @@ type publisher struct {
 	ctx   context.Context
 	group *errgroup.Group
 
+	// taken counts the units that have their results: the first ones of the task.
+	taken int
+
 	batch     []*pb.Result
 	batchSize int
 
@@ -48,18 +51,30 @@ func newPublisher(ctx context.Context, q queue.Queue, worker string, task *pb.Ta
 // take handles one message of the child.
 func (p *publisher) take(message *pb.FromChild, more bool) error {
 	if result := message.GetFinished().GetResult(); result != nil {
-		result.JobId, result.Worker, result.Attempt = p.task.GetJobId(), p.worker, p.task.GetAttempt()
-		if len(p.task.GetCalls()) > 0 {
-			p.add(result)
-		} else {
-			p.store(result)
-		}
+		p.send(result)
 	}
 	// What has arrived already travels together; nothing waits for what has not.
 	if !more {
 		p.flush()
 	}
 	return p.ctx.Err()
+}
+
+// over takes the end of a unit that was killed at one of its limits, unless it finished just then.
+func (p *publisher) over(over *overLimit) {
+	if units := unitsOf(p.task); p.taken < len(units) && units[p.taken] == over.index {
+		p.send(over.result())
+	}
+}
+
+func (p *publisher) send(result *pb.Result) {
+	p.taken++
+	result.JobId, result.Worker, result.Attempt = p.task.GetJobId(), p.worker, p.task.GetAttempt()
+	if len(p.task.GetCalls()) > 0 {
+		p.add(result)
+	} else {
+		p.store(result)
+	}
 }
 
 // store writes the result of a fit to the ledger, beside the fits that follow.

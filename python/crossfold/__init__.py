@@ -19,8 +19,12 @@ from crossfold._errors import (
     ConnectionFailed,
     CrossfoldError,
     EnvironmentMismatch,
+    FitMemoryExceeded,
+    FitTimeout,
     InvalidJob,
     JobFailed,
+    NothingFinished,
+    PartialSearchWarning,
     PicklingError,
     PoisonFitError,
     PolicyError,
@@ -42,8 +46,12 @@ __all__ = [
     "ConnectionFailed",
     "CrossfoldError",
     "EnvironmentMismatch",
+    "FitMemoryExceeded",
+    "FitTimeout",
     "InvalidJob",
     "JobFailed",
+    "NothingFinished",
+    "PartialSearchWarning",
     "PicklingError",
     "PoisonFitError",
     "PolicyError",
@@ -106,7 +114,8 @@ def report(search: object) -> Report:
 
     `Report.history` has one row per attempt at a fit, in order of completion, with the columns
     job_id, candidate, split, worker, attempt, seconds and error: a pandas DataFrame when pandas
-    can be imported, else a list of dicts.
+    can be imported, else a list of dicts. `Report.partial` says whether fits are missing, and
+    `Report.model(candidate, split)` loads a model of a search with keep_models.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from joblib.parallel import BatchedCalls, ThreadingBackend
 from crossfold import _preload, _sources
 from crossfold._arrow import INLINE_LIMIT
 from crossfold._job import Job, Watcher
+from crossfold._options import DEFAULTS, Options
 from crossfold._pickling import FunctionCache, dumps
 from crossfold._session import Session
 from crossfold._sharing import Datasets
@@ -23,9 +24,15 @@ class CallJob(Job):
     """Units are joblib's BatchedCalls; each is one call of the job."""
 
     def __init__(
-        self, session: Session, name: str, max_parallel: int, watcher: Watcher | None, datasets: Datasets
+        self,
+        session: Session,
+        name: str,
+        max_parallel: int,
+        watcher: Watcher | None,
+        datasets: Datasets,
+        options: Options = DEFAULTS,
     ) -> None:
-        super().__init__(session, name, max_parallel, watcher)
+        super().__init__(session, name, max_parallel, watcher, options)
         self._functions = FunctionCache()
         self._datasets = datasets
 

@@ -10,7 +10,12 @@ CrossfoldError
 └── JobFailed                the job could not be finished
     ├── WorkerLost           the cluster went away while the job ran
     ├── PoisonFitError       a fit or call killed its process on every attempt
+    ├── FitTimeout           a fit took longer than its fit_timeout
+    ├── FitMemoryExceeded    a fit took more memory than its fit_memory
+    ├── NothingFinished      a search ended by its budget before a candidate had all its fits
     └── RemoteError          a fit or call raised what can't be rebuilt in this process
+
+PartialSearchWarning         a search ended before all of its fits were run; a UserWarning
 """
 
 from __future__ import annotations
@@ -60,6 +65,22 @@ class WorkerLost(JobFailed):
 
 class PoisonFitError(JobFailed):
     """A fit or call killed its process on every attempt."""
+
+
+class FitTimeout(JobFailed):
+    """A fit took longer than its fit_timeout and was killed."""
+
+
+class FitMemoryExceeded(JobFailed):
+    """A fit took more memory than its fit_memory and was killed."""
+
+
+class NothingFinished(JobFailed):
+    """A search ended by its budget before one candidate had all of its fits."""
+
+
+class PartialSearchWarning(UserWarning):
+    """A search ended before all of its fits were run; those score NaN."""
 
 
 class RemoteError(JobFailed):

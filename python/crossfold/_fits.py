@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Iterable
+from typing import Any
 
-from crossfold import _preload, _sources
+from crossfold import _eval_set, _preload, _sources
 from crossfold._errors import CrossfoldError, PicklingError
 from crossfold._hints import Hints
 from crossfold._identity import IdentityMap
 from crossfold._job import Job, Watcher
-from crossfold._lift import Fit, failed_score
+from crossfold._lift import Fit, failed_score, missing_score, scores_of
+from crossfold._options import DEFAULTS, Options
 from crossfold._outcome import Outcome
 from crossfold._pickling import dumps, explain
-from crossfold._pruning import pruned_score
+from crossfold._report import attempt_of_fault, attempt_of_result
 from crossfold._session import Session
 from crossfold._sharing import Datasets
 from crossfold.v1 import job_pb2 as pb
 from crossfold.v1 import task_pb2
+
+_KILLED = (task_pb2.OUTCOME_POISON, task_pb2.OUTCOME_LIMIT)
 
 
 class FitJob(Job):
@@ -32,8 +35,9 @@ class FitJob(Job):
         watcher: Watcher | None,
         datasets: Datasets,
         first: Fit,
+        options: Options = DEFAULTS,
     ) -> None:
-        super().__init__(session, name, max_parallel, watcher)
+        super().__init__(session, name, max_parallel, watcher, options)
         self._datasets = datasets
         # Keeps alive what the fits' key identifies.
         self._first = first
@@ -42,12 +46,20 @@ class FitJob(Job):
         self._settings: IdentityMap[int] = IdentityMap()
         self._by_digest: dict[bytes, int] = {}
         self._hints = Hints()
-        self._candidates = 0
+        self.candidates = 0
+        # Names of the metrics, once a fit told them; None for a single one.
+        self._metrics: list[str] | None = None
         self._fits: list[tuple[int, int]] = []
 
     def describe(self, spec: pb.JobSpec, first: Fit) -> None:
+        work: dict[str, Any] = {"function": first.function, "kwargs": first.shared}
+        if self.options.eval_set:
+            _eval_set.check(first.candidate["estimator"], first.candidate.get("parameters"))
+            work["eval_set"] = True
+        if self.options.keep_models is not None:
+            work["keep_models"] = True
         try:
-            code = dumps({"function": first.function, "kwargs": first.shared}, "The search")
+            code = dumps(work, "The search")
         except PicklingError:
             # The default scorer holds the estimator: when that is at fault, name it directly.
             dumps(first.candidate, "The estimator")
@@ -79,13 +91,15 @@ class FitJob(Job):
         known = self._settings.get(setting) if setting is not None else None
         if known is not None:
             return known
+        if self.options.eval_set:
+            _eval_set.check(fit.candidate["estimator"], setting)
         data = dumps(fit.candidate, "The estimator")
         position = self._by_digest.get(digest := hashlib.sha256(data).digest())
         if position is None or setting is not None:
-            position = self._candidates
+            position = self.candidates
             candidate = append.candidates.add(pickle=self.session.objects.value(data))
             self._hints.give(candidate, fit.candidate)
-            self._candidates += 1
+            self.candidates += 1
             self._by_digest[digest] = position
         if setting is not None:
             self._settings.put(position, setting)
@@ -103,47 +117,57 @@ class FitJob(Job):
 
     def faulted(self, fault: task_pb2.Fault) -> None:
         if fault.HasField("running"):
-            self._record(fault.running, fault.worker, fault.attempt, None, 0.0, fault.reason, [])
+            self._record(fault.running, attempt_of_fault(fault))
 
     def ended(self, result: task_pb2.Result) -> Outcome:
-        seconds = result.slot_seconds or result.fit_seconds + result.score_seconds
-        error = result.failure.message or result.failure.type if result.HasField("failure") else None
-        saved = result.shared_seconds
-        self._record(result.index, result.worker, result.attempt, seconds, saved, error, result.ways)
-        shared = self._first.shared
+        self._record(result.index, attempt_of_result(result))
         if result.outcome == task_pb2.OUTCOME_PRUNED:
-            _, split = self._fits[result.index]
-            return Outcome(value=pruned_score(shared, self._first.candidate, self._split_rows[split]))
-        if result.outcome == task_pb2.OUTCOME_POISON and self._first.may_fail:
-            # One setting that kills its process must not end the search: it is a fit that failed.
-            _, split = self._fits[result.index]
-            text = f"PoisonFitError: {result.failure.message}"
-            return Outcome(value=failed_score(shared, self._first.candidate, self._split_rows[split], text))
-        return super().ended(result)
+            return Outcome(value=self._missing(self._rows_of(result)))
+        if result.outcome in _KILLED and self._first.may_fail:
+            return Outcome(value=self._failed(result))
+        outcome = super().ended(result)
+        if self.options.keep_models is not None and isinstance(outcome.value, dict):
+            self._keep(result, outcome.value)
+        return outcome
 
-    def _record(
-        self,
-        index: int,
-        worker: str,
-        attempt: int,
-        seconds: float | None,
-        shared_seconds: float,
-        error: str | None,
-        ways: Iterable[str],
-    ) -> None:
+    def answered(self, result: task_pb2.Result, outcome: Outcome) -> None:
+        if self.watcher is None or not isinstance(outcome.value, dict):
+            return
+        if result.outcome == task_pb2.OUTCOME_PRUNED:
+            return
+        scores = outcome.value.get("test_scores")
+        if isinstance(scores, dict) and self._metrics is None:
+            self._metrics = list(scores)
+        candidate, split = self._fits[result.index]
+        self.watcher.fitted(self, candidate, split, scores_of(scores), outcome.value)
+
+    def unfinished(self) -> Outcome:
+        return Outcome(value=self._missing(0))
+
+    def _missing(self, test_rows: int) -> dict[str, Any]:
+        return missing_score(self._first.shared, self._first.candidate, test_rows, self._metrics)
+
+    def _failed(self, result: task_pb2.Result) -> dict[str, Any]:
+        """One setting that kills its process must not end the search: it is a fit that failed."""
+        text = f"{result.failure.type.rpartition('.')[2]}: {result.failure.message}"
+        value = failed_score(self._first.shared, self._first.candidate, self._rows_of(result), text)
+        if "fit_time" in value:
+            value["fit_time"] = result.fit_seconds
+        return value
+
+    def _rows_of(self, result: task_pb2.Result) -> int:
+        _, split = self._fits[result.index]
+        return self._split_rows[split]
+
+    def _keep(self, result: task_pb2.Result, value: dict[str, Any]) -> None:
+        """Hand the model over and forget it: it may be large, and there is one per fit."""
+        model = value.pop("estimator", None)
+        if model is not None and self.watcher is not None:
+            candidate, split = self._fits[result.index]
+            self.watcher.model(self, candidate, split, scores_of(value["test_scores"]), model)
+
+    def _record(self, index: int, attempt: dict[str, Any]) -> None:
         if self.watcher is None or index >= len(self._fits):
             return
         candidate, split = self._fits[index]
-        self.watcher.ran(
-            {
-                "job_id": self.id,
-                "candidate": candidate,
-                "split": split,
-                "worker": worker,
-                "attempt": attempt,
-                "seconds": seconds,
-                "shared_seconds": shared_seconds,
-                "error": error,
-                "ways": "; ".join(ways),
-            }
-        )
+        self.watcher.ran({"job_id": self.id, "candidate": candidate, "split": split, **attempt})

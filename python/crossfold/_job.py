@@ -8,6 +8,7 @@ stopped.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import secrets
 import threading
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crossfold._environment import environment
 from crossfold._errors import JobFailed, from_code
+from crossfold._options import DEFAULTS, Options
 from crossfold._outcome import Outcome, outcome_of, show, warn_again
 from crossfold.v1 import job_pb2 as pb
 from crossfold.v1 import task_pb2
 
 if TYPE_CHECKING:
+    from crossfold._fits import FitJob
     from crossfold._session import Session
 
 Callback = Callable[[Outcome], object]
@@ -52,16 +55,35 @@ class Watcher(Protocol):
     def ran(self, attempt: dict[str, Any]) -> None:
         """One attempt at a fit ended; the keys are the columns of `Report.history`."""
 
+    def opened(self, job: FitJob) -> None:
+        """A job was made; nothing was handed to it yet."""
+
+    def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
+        """The pickled model of a fit arrived: only with keep_models."""
+
+    def fitted(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], value: Any) -> None:
+        """A fit ended and its caller has the answer, `value`; the positions are those in the job."""
+
 
 class Job(ABC):
     """Units of one kind that run under one job id."""
 
-    def __init__(self, session: Session, name: str, max_parallel: int, watcher: Watcher | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        name: str,
+        max_parallel: int,
+        watcher: Watcher | None,
+        options: Options = DEFAULTS,
+    ) -> None:
         self.id = secrets.token_hex(16)
         self.name = name
         self.session = session
         self.max_parallel = max_parallel
         self.watcher = watcher
+        self.options = options
+        self.not_run = 0
+        """How many units were answered without having been run."""
         self.delivered: Callable[[], object] | None = None
         """Called in the reader when the results that arrived together have been answered."""
         self.sent_bytes = 0
@@ -77,6 +99,7 @@ class Job(ABC):
         self._warnings: list[task_pb2.Warning] = []
         self._error: BaseException | None = None
         self._stopped = False
+        self._gave_up = False
         self._ended = threading.Event()
         session.add(self)
 
@@ -102,6 +125,16 @@ class Job(ABC):
         if not self.session.is_own_thread():
             self._ended.wait(_STOP_SECONDS)
 
+    def give_up(self) -> None:
+        """Stop what runs and answer it with `unfinished`, and so whatever is submitted later."""
+        with self._lock:
+            self._gave_up = True
+        with contextlib.suppress(KeyError):
+            while True:  # one by one: results may still arrive
+                index, callback = self._pending.popitem()
+                self._answer_unfinished(callback, self._held.pop(index, None))
+        self.session.send(self, pb.SessionRequest(job_id=self.id, stop=pb.Stop()))
+
     def flush_warnings(self) -> None:
         """Issue the warnings that arrived since the last flush, in the calling thread."""
         arrived, self._warnings = self._warnings, []
@@ -126,6 +159,10 @@ class Job(ABC):
         """The messages that add units to the job, and open it when it is new. A unit that can't be
         encoded is answered here."""
         if self._stopped:
+            return []
+        if self._gave_up:
+            for _, callback in units:
+                self._answer_unfinished(callback)
             return []
         requests: list[pb.SessionRequest] = []
         if not self._opened and self._error is None:
@@ -159,7 +196,12 @@ class Job(ABC):
         return []
 
     def _open(self, first: Any) -> pb.SessionRequest:
-        spec = pb.JobSpec(name=self.name, environment=environment(), max_parallel=self.max_parallel)
+        spec = pb.JobSpec(
+            name=self.name,
+            environment=environment(),
+            max_parallel=self.max_parallel,
+            limits=self.options.limits,
+        )
         self.describe(spec, first)
         spec.code.threads = self.threads
         return pb.SessionRequest(job_id=self.id, open=spec)
@@ -169,13 +211,16 @@ class Job(ABC):
         with self._lock:
             if self._stopped:
                 return False
-            error = self._error
-            if error is None:
+            error, gave_up = self._error, self._gave_up
+            if error is None and not gave_up:
                 self._pending.update(enumerate(callbacks, self._sent))
                 self._sent += len(callbacks)
                 return True
         for callback in callbacks:
-            callback(Outcome(error=error))
+            if gave_up:
+                self._answer_unfinished(callback)
+            else:
+                callback(Outcome(error=error))
         return False
 
     # What the reader does.
@@ -199,6 +244,13 @@ class Job(ABC):
     def ended(self, result: task_pb2.Result) -> Outcome:
         """The outcome of a finished unit."""
         return outcome_of(result, self.session.objects)
+
+    def unfinished(self) -> Outcome:
+        """The outcome of a unit that is given up."""
+        return Outcome(error=JobFailed(f"Job {self.id} was given up before this call ended."))
+
+    def answered(self, result: task_pb2.Result, outcome: Outcome) -> None:  # noqa: B027 - only fits are followed
+        """A unit's caller has its outcome."""
 
     def fail(self, error: BaseException) -> None:
         """End the job here: whoever still waits gets the error."""
@@ -227,6 +279,11 @@ class Job(ABC):
             self._answer_in_order(index, outcome)
         else:
             self._answer(index, outcome)
+        self.answered(result, outcome)
+
+    def _answer_unfinished(self, callback: Callback, held: Outcome | None = None) -> None:
+        self.not_run += held is None
+        callback(held or self.unfinished())
 
     def _answer(self, index: int, outcome: Outcome) -> None:
         callback = self._pending.pop(index, None)

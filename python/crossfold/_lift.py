@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import numbers
 import sys
 from collections.abc import Callable
@@ -146,21 +147,46 @@ def failed_score(
     shared: dict[str, Any], candidate: dict[str, Any], test_rows: int, text: str
 ) -> dict[str, Any]:
     """What `_fit_and_score` returns for a fit that failed under a numeric error_score."""
+    return _without_scores(shared, candidate, shared["error_score"], test_rows, text, 0.0, None)
+
+
+def missing_score(
+    shared: dict[str, Any], candidate: dict[str, Any], test_rows: int, metrics: list[str] | None
+) -> dict[str, Any]:
+    """What stands for a fit that was not run: NaN everywhere, and no error. `metrics` are the names
+    that a callable scoring turned out to give; None for a single one."""
+    return _without_scores(shared, candidate, math.nan, test_rows, None, math.nan, metrics)
+
+
+def scores_of(scores: Any) -> dict[str, float]:
+    """Test scores by metric; a single one is called "score"."""
+    return scores if isinstance(scores, dict) else {"score": scores}
+
+
+def _without_scores(
+    shared: dict[str, Any],
+    candidate: dict[str, Any],
+    score: float,
+    test_rows: int,
+    error: str | None,
+    seconds: float,
+    metrics: list[str] | None,
+) -> dict[str, Any]:
     from sklearn.metrics._scorer import _MultimetricScorer
 
-    scorer, error_score = shared["scorer"], shared["error_score"]
-    multimetric = isinstance(scorer, _MultimetricScorer)
+    scorer = shared["scorer"]
+    names = list(scorer._scorers) if isinstance(scorer, _MultimetricScorer) else metrics
 
     def scores() -> Any:
-        return dict.fromkeys(scorer._scorers, error_score) if multimetric else error_score
+        return score if names is None else dict.fromkeys(names, score)
 
-    result: dict[str, Any] = {"fit_error": text, "test_scores": scores()}
+    result: dict[str, Any] = {"fit_error": error, "test_scores": scores()}
     if shared.get("return_train_score"):
         result["train_scores"] = scores()
     if shared.get("return_n_test_samples"):
         result["n_test_samples"] = test_rows
     if shared.get("return_times"):
-        result.update(fit_time=0.0, score_time=0.0)
+        result.update(fit_time=seconds, score_time=seconds)
     if shared.get("return_parameters"):
         result["parameters"] = candidate["parameters"]
     if shared.get("return_estimator"):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from crossfold._lift import failed_score
 from crossfold._policies import PolicyFile
 from crossfold.v1 import job_pb2 as pb
 
@@ -44,13 +43,3 @@ def pruning(
     if not file.has("prune"):
         return None
     return pb.Pruning(policy=file.source, params_json=json.dumps({"metric": metric}))
-
-
-def pruned_score(shared: dict[str, Any], candidate: dict[str, Any], test_rows: int) -> dict[str, Any]:
-    """What `_fit_and_score` would have returned for a fit that was not run: NaN, and no error."""
-    nan = float("nan")
-    result = failed_score({**shared, "error_score": nan}, candidate, test_rows, "")
-    result["fit_error"] = None
-    if shared.get("return_times"):
-        result.update(fit_time=nan, score_time=nan)
-    return result

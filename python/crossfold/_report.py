@@ -4,9 +4,38 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from crossfold import _models
+from crossfold.v1 import task_pb2
+
 COLUMNS = ("job_id", "candidate", "split", "worker", "attempt", "seconds", "shared_seconds", "error", "ways")
+
+
+def attempt_of_result(result: task_pb2.Result) -> dict[str, Any]:
+    """The columns of a history's row that a finished fit tells."""
+    failed = result.HasField("failure")
+    return {
+        "worker": result.worker,
+        "attempt": result.attempt,
+        "seconds": result.slot_seconds or result.fit_seconds + result.score_seconds,
+        "shared_seconds": result.shared_seconds,
+        "error": result.failure.message or result.failure.type if failed else None,
+        "ways": "; ".join(result.ways),
+    }
+
+
+def attempt_of_fault(fault: task_pb2.Fault) -> dict[str, Any]:
+    """The same of a fit whose process died."""
+    return {
+        "worker": fault.worker,
+        "attempt": fault.attempt,
+        "seconds": None,
+        "shared_seconds": 0.0,
+        "error": fault.reason,
+        "ways": "",
+    }
 
 
 @dataclass(frozen=True)
@@ -17,6 +46,10 @@ class Report:
     ----------
     job_id
         The search's job; the first one when it had several.
+    name
+        What the job is called in `crossfold jobs`.
+    partial
+        Whether it was ended before all of its fits were run: by its budget or stop_at, or by Ctrl-C.
     history
         One row per attempt at a fit, in order of completion: a pandas DataFrame when pandas can be
         imported, else a list of dicts. `candidate` and `split` are positions in the job, `attempt`
@@ -27,27 +60,55 @@ class Report:
     """
 
     job_id: str
+    name: str
+    partial: bool
     history: Any = field(repr=False)
+    _models: Path | None = field(repr=False, default=None)
+
+    def model(self, candidate: int, split: int) -> Any:
+        """The fitted model of one candidate, a row of `cv_results_`, and one split.
+
+        Raises
+        ------
+        ValueError
+            The search was made without keep_models.
+        KeyError
+            The fit failed or was not run.
+        """
+        if self._models is None:
+            raise ValueError("The models of this search were not kept. Give it keep_models=folder.")
+        return _models.load(self._models, candidate, split)
+
+
+@dataclass
+class Record:
+    """What one fit of a search leaves behind."""
+
+    name: str
+    partial: bool = False
+    models: Path | None = None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
 
 
 # Not on the search itself: its attributes and pickles stay scikit-learn's own.
-_attempts: weakref.WeakKeyDictionary[object, list[dict[str, Any]]] = weakref.WeakKeyDictionary()
+_records: weakref.WeakKeyDictionary[object, Record] = weakref.WeakKeyDictionary()
 
 
-def remember(search: object, attempts: list[dict[str, Any]]) -> None:
-    """Keep the attempts of a search's last fit as long as the search lives."""
-    _attempts[search] = attempts
+def remember(search: object, record: Record) -> None:
+    """Keep the record of a search's last fit as long as the search lives."""
+    _records[search] = record
 
 
 def report(search: object) -> Report:
     """See `crossfold.report`."""
-    attempts = _attempts.get(search)
-    if not attempts:
+    record = _records.get(search)
+    if record is None or not record.attempts:
         raise ValueError(
             f"There is no report on this {type(search).__name__}: this process did not fit it on a cluster. "
             "Fit a search of crossfold.model_selection first, with n_jobs other than 1."
         )
-    return Report(job_id=attempts[0]["job_id"], history=_table(attempts))
+    attempts = record.attempts
+    return Report(attempts[0]["job_id"], record.name, record.partial, _table(attempts), record.models)
 
 
 def _table(attempts: list[dict[str, Any]]) -> Any:

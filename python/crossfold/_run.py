@@ -10,7 +10,11 @@ import joblib
 
 from crossfold._collector import Hold
 from crossfold._deciding import take_pruning
+from crossfold._errors import CrossfoldError
+from crossfold._fits import FitJob
+from crossfold._options import DEFAULTS, Options
 from crossfold._progress import Progress
+from crossfold._report import Record
 from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 from crossfold.joblib import EVERYTHING, CrossfoldBackend
@@ -30,12 +34,20 @@ class Run:
         What joblib is given.
     calls
         How many Parallel objects share the work; those after them are the caller's own.
+    options
+        What it does beyond scikit-learn.
     """
 
-    def __init__(self, label: str, backend: type[CrossfoldBackend], calls: int) -> None:
+    def __init__(
+        self,
+        label: str,
+        backend: type[CrossfoldBackend] = CrossfoldBackend,
+        calls: int = 1,
+        options: Options = DEFAULTS,
+    ) -> None:
         self.pruning = take_pruning()
-        self.attempts: list[dict[str, Any]] = []
-        self._label = label
+        self.options = options
+        self.record = Record(options.name or label)
         self._backend = backend
         self._calls = calls
         # Nothing changes the data before the drop-in returns, so one copy serves all of its jobs.
@@ -47,8 +59,15 @@ class Run:
     def enter(self) -> None:
         """Make the next Parallel object of this thread use the cluster; not in a worker."""
         if in_worker():
+            refuse_inside_a_fit(self.options)
             return
-        backend = self._backend(watcher=self, window=EVERYTHING, name=self._label, datasets=self._datasets)
+        backend = self._backend(
+            watcher=self,
+            window=EVERYTHING,
+            name=self.record.name,
+            datasets=self._datasets,
+            options=self.options,
+        )
         self._config = joblib.parallel_config(backend=backend)
 
     def leave(self) -> None:
@@ -78,7 +97,7 @@ class Run:
 
     def submitted(self, units: int) -> None:
         if self._progress is None:
-            self._progress = Progress(self._label)
+            self._progress = Progress(self.record.name)
         self._progress.expect(units)
 
     def finished(self, units: int) -> None:
@@ -86,18 +105,32 @@ class Run:
             self._progress.advance(units)
 
     def ran(self, attempt: dict[str, Any]) -> None:
-        self.attempts.append(attempt)
+        self.record.attempts.append(attempt)
+
+    def opened(self, job: FitJob) -> None:
+        """Only a search tells its fits apart."""
+
+    def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
+        """Only a search keeps models."""
+
+    def fitted(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], value: Any) -> None:
+        """The caller has the value already."""
 
 
 @contextmanager
 def on_cluster(
-    label: str, *, backend: type[CrossfoldBackend] = CrossfoldBackend, calls: int = 1, at_once: bool = True
+    label: str,
+    *,
+    backend: type[CrossfoldBackend] = CrossfoldBackend,
+    calls: int = 1,
+    at_once: bool = True,
+    options: Options = DEFAULTS,
 ) -> Iterator[Run]:
     """Run the next `calls` Parallel objects of this thread on the cluster.
 
     With ``at_once=False`` only those after the run's `enter`.
     """
-    run = Run(label, backend, calls)
+    run = Run(label, backend, calls, options)
     try:
         if at_once:
             run.enter()
@@ -111,3 +144,18 @@ def label_of(estimator: Any) -> str:
     inner = getattr(estimator, "estimator", None)
     name = type(estimator).__name__
     return name if inner is None else f"{name}({type(inner).__name__})"
+
+
+def refuse_inside_a_fit(options: Options) -> None:
+    """A search inside a fit runs in that fit's process: nobody there enforces anything.
+
+    Raises
+    ------
+    CrossfoldError
+        An option other than the name is on.
+    """
+    if options.active:
+        raise CrossfoldError(
+            f"{options.active[0]} can't be used by a search that runs inside a fit of another one. "
+            "Take it out there, and give it to the outer search or cross validation."
+        )

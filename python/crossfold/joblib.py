@@ -19,9 +19,11 @@ from joblib.parallel import BatchedCalls, ParallelBackendBase
 
 from crossfold import _client, _nested, _window
 from crossfold._calls import CallJob, name_of
+from crossfold._errors import InvalidJob
 from crossfold._fits import FitJob
 from crossfold._job import Callback, Job, Watcher
 from crossfold._lift import Fit, lift
+from crossfold._options import DEFAULTS, Options
 from crossfold._outcome import Outcome
 from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
@@ -53,6 +55,7 @@ class CrossfoldBackend(ParallelBackendBase):
         window: str = _window.FIRST,
         name: str = "",
         datasets: Datasets | None = None,
+        options: Options = DEFAULTS,
         **backend_kwargs: Any,
     ) -> None:
         if unknown := ", ".join(backend_kwargs):
@@ -61,6 +64,7 @@ class CrossfoldBackend(ParallelBackendBase):
         self._watcher = watcher
         self._window = window
         self._name = name
+        self._options = options
         self._kept_datasets = datasets
         self._datasets = datasets or Datasets()
         self.parallel: Any = None
@@ -96,7 +100,8 @@ class CrossfoldBackend(ParallelBackendBase):
             raise ValueError(f"inner_max_num_threads={threads}: use 1 or more, or None for 1")
         if "initializer" in kwargs:
             raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
-        if n_jobs == 1 or in_worker():
+        # What the options ask for only the cluster can do: one fit at a time, then.
+        if (n_jobs == 1 and not self._options.active) or in_worker():
             _nested.fall_back(n_jobs, self.nesting_level)
         if self.parallel is not parallel:
             raise FallbackToBackend(self._bound_to(parallel))
@@ -112,6 +117,7 @@ class CrossfoldBackend(ParallelBackendBase):
             self._window,
             self._name,
             self._kept_datasets,
+            self._options,
         )
         bound.parallel = parallel
         return bound
@@ -134,7 +140,9 @@ class CrossfoldBackend(ParallelBackendBase):
         """Hand one batch to the cluster; its callback gets the Outcome."""
         assert callback is not None
         fits = lift(func.items)
-        if fits is None:
+        if fits is None and self._options.needs_fits:
+            callback(Outcome(error=_not_lifted(self._options)))
+        elif fits is None:
             self._call_job(func).submit(func, callback)
         elif len(fits) == 1:
             self._fit_job(fits[0]).submit(fits[0], _ListOf(1, callback).slot(0))
@@ -179,8 +187,9 @@ class CrossfoldBackend(ParallelBackendBase):
     def _call_job(self, batch: BatchedCalls) -> CallJob:
         if self._calls is None:
             session = _client.default_client().session()
+            name = self._name or name_of(batch)
             self._calls = CallJob(
-                session, self._name or name_of(batch), self._max_parallel, self._watcher, self._datasets
+                session, name, self._max_parallel, self._watcher, self._datasets, self._options
             )
             self._prepare(self._calls)
         return self._calls
@@ -190,8 +199,11 @@ class CrossfoldBackend(ParallelBackendBase):
         if key not in self._fits:
             session = _client.default_client().session()
             name = self._name or type(fit.candidate["estimator"]).__name__
-            self._fits[key] = FitJob(session, name, self._max_parallel, self._watcher, self._datasets, fit)
-            self._prepare(self._fits[key])
+            job = FitJob(session, name, self._max_parallel, self._watcher, self._datasets, fit, self._options)
+            self._fits[key] = job
+            self._prepare(job)
+            if self._watcher is not None:
+                self._watcher.opened(job)
         return self._fits[key]
 
     def _prepare(self, job: Job) -> None:
@@ -210,6 +222,13 @@ class CrossfoldBackend(ParallelBackendBase):
         # Between two calls of one Parallel object the caller may change what it passes.
         self._datasets = self._kept_datasets or Datasets()
         return jobs
+
+
+def _not_lifted(options: Options) -> InvalidJob:
+    return InvalidJob(
+        f"{options.needs_fits[0]} works on fits that can be taken apart into data, split and parameters. "
+        "These can't: take off the estimator's callbacks and use splits of row numbers, or leave it out."
+    )
 
 
 class _ListOf:

@@ -11,7 +11,7 @@ import crossfold._early  # noqa: F401 # isort: skip - before scikit-learn, whose
 import copy
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from sklearn.base import is_classifier
 
@@ -59,10 +59,11 @@ from sklearn.model_selection._search_successive_halving import HalvingGridSearch
 from sklearn.model_selection._search_successive_halving import HalvingRandomSearchCV as _HalvingRandomSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from crossfold import _report
 from crossfold._deciding import takes_rules
+from crossfold._options import FOR_FUNCTIONS, Options, documented, extended
 from crossfold._page import ScikitLearnPage
-from crossfold._run import label_of, on_cluster
+from crossfold._run import on_cluster
+from crossfold._search import Search, accepts_options
 
 __all__ = [
     "BaseCrossValidator",
@@ -102,64 +103,62 @@ __all__ = [
     "validation_curve",
 ]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@accepts_options
 @takes_rules
-class GridSearchCV(ScikitLearnPage, _GridSearchCV):
+class GridSearchCV(Search, ScikitLearnPage, _GridSearchCV):
     __doc__ = _GridSearchCV.__doc__
 
     @functools.wraps(_GridSearchCV.fit)
     def fit(self, X: Any, y: Any = None, **params: Any) -> GridSearchCV:
-        with on_cluster(label_of(self)) as run:
-            super().fit(X, y, **params)
-        _report.remember(self, run.attempts)
+        self._fit_on_cluster(super().fit, X, y, params)
         return self
 
 
+@accepts_options
 @takes_rules
-class RandomizedSearchCV(ScikitLearnPage, _RandomizedSearchCV):
+class RandomizedSearchCV(Search, ScikitLearnPage, _RandomizedSearchCV):
     __doc__ = _RandomizedSearchCV.__doc__
 
     @functools.wraps(_RandomizedSearchCV.fit)
     def fit(self, X: Any, y: Any = None, **params: Any) -> RandomizedSearchCV:
-        with on_cluster(label_of(self)) as run:
-            super().fit(X, y, **params)
-        _report.remember(self, run.attempts)
+        self._fit_on_cluster(super().fit, X, y, params)
         return self
 
 
-class HalvingGridSearchCV(ScikitLearnPage, _HalvingGridSearchCV):
+@accepts_options
+class HalvingGridSearchCV(Search, ScikitLearnPage, _HalvingGridSearchCV):
     __doc__ = _HalvingGridSearchCV.__doc__
 
     @functools.wraps(_HalvingGridSearchCV.fit)
     def fit(self, X: Any, y: Any = None, **params: Any) -> HalvingGridSearchCV:
-        with on_cluster(label_of(self)) as run:
-            super().fit(X, y, **params)
-        _report.remember(self, run.attempts)
+        self._fit_on_cluster(super().fit, X, y, params)
         return self
 
 
-class HalvingRandomSearchCV(ScikitLearnPage, _HalvingRandomSearchCV):
+@accepts_options
+class HalvingRandomSearchCV(Search, ScikitLearnPage, _HalvingRandomSearchCV):
     __doc__ = _HalvingRandomSearchCV.__doc__
 
     @functools.wraps(_HalvingRandomSearchCV.fit)
     def fit(self, X: Any, y: Any = None, **params: Any) -> HalvingRandomSearchCV:
-        with on_cluster(label_of(self)) as run:
-            super().fit(X, y, **params)
-        _report.remember(self, run.attempts)
+        self._fit_on_cluster(super().fit, X, y, params)
         return self
 
 
-def _drop_in(function: Callable[P, R]) -> Callable[P, R]:
+def _drop_in(function: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with on_cluster(function.__name__):
+    def run(*args: Any, **kwargs: Any) -> R:
+        options = Options(**{name: kwargs.pop(name) for name in FOR_FUNCTIONS if name in kwargs})
+        with on_cluster(function.__name__, options=options):
             return function(*args, **kwargs)
 
     # Pickles name it by this module, not by scikit-learn's.
     run.__module__ = __name__
+    run.__doc__ = documented(function.__doc__, FOR_FUNCTIONS)
+    run.__signature__ = extended(function, FOR_FUNCTIONS)  # type: ignore[attr-defined]
     return run
 
 

@@ -25,7 +25,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from e2e.cluster import PrivateCluster  # noqa: E402
 
-from bench import data, first, memory, networks, plain, record, scale, sides, tiny  # noqa: E402
+from bench import (  # noqa: E402
+    data,
+    ensemble,
+    first,
+    many,
+    memory,
+    networks,
+    plain,
+    prefix,
+    record,
+    scale,
+    sides,
+    tiny,
+)
 from bench.figures import CORES, ResultsDiffer, table  # noqa: E402
 
 CASES = {
@@ -36,6 +49,9 @@ CASES = {
     "memory": memory,
     "scale": scale,
     "keras": networks,
+    "many": many,
+    "prefix": prefix,
+    "ensemble": ensemble,
 }
 # The peers of a case that names none: it runs them in this process.
 _IN_PROCESS = ("loky",)

@@ -230,6 +230,8 @@ type JobSpec struct {
 	Fits []*JobFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
 	// Most fits at a time; 0: every slot.
 	MaxParallel uint32 `protobuf:"varint,9,opt,name=max_parallel,json=maxParallel,proto3" json:"max_parallel,omitempty"`
+	// What each fit or call may use; unset for no limit.
+	Limits *Limits `protobuf:"bytes,10,opt,name=limits,proto3" json:"limits,omitempty"`
 	// What every fit predicts for its test rows: "predict", "predict_proba", "decision_function".
 	Predictions []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	// Set: candidates may be ended before their last fold. The job must be closed to get beyond its
@@ -330,6 +332,13 @@ func (x *JobSpec) GetMaxParallel() uint32 {
 		return x.MaxParallel
 	}
 	return 0
+}
+
+func (x *JobSpec) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
 }
 
 func (x *JobSpec) GetPredictions() []string {
@@ -1779,7 +1788,7 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\tstore_dir\x18\x02 \x01(\tR\bstoreDir\x12\x18\n" +
 	"\aworkers\x18\x03 \x01(\rR\aworkers\x12\x14\n" +
 	"\x05slots\x18\x04 \x01(\rR\x05slots\x12;\n" +
-	"\venvironment\x18\x05 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\xdf\x03\n" +
+	"\venvironment\x18\x05 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\x8d\x04\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12;\n" +
 	"\venvironment\x18\x02 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12&\n" +
@@ -1793,7 +1802,9 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"candidates\x18\a \x03(\v2\x17.crossfold.v1.CandidateR\n" +
 	"candidates\x12(\n" +
 	"\x04fits\x18\b \x03(\v2\x14.crossfold.v1.JobFitR\x04fits\x12!\n" +
-	"\fmax_parallel\x18\t \x01(\rR\vmaxParallel\x12 \n" +
+	"\fmax_parallel\x18\t \x01(\rR\vmaxParallel\x12,\n" +
+	"\x06limits\x18\n" +
+	" \x01(\v2\x14.crossfold.v1.LimitsR\x06limits\x12 \n" +
 	"\vpredictions\x18\v \x03(\tR\vpredictions\x12/\n" +
 	"\apruning\x18\f \x01(\v2\x15.crossfold.v1.PruningR\apruning\"V\n" +
 	"\aPruning\x12\x12\n" +
@@ -1954,10 +1965,11 @@ var file_crossfold_v1_job_proto_goTypes = []any{
 	(*SplitSpec)(nil),        // 28: crossfold.v1.SplitSpec
 	(*Split)(nil),            // 29: crossfold.v1.Split
 	(*Candidate)(nil),        // 30: crossfold.v1.Candidate
-	(*Call)(nil),             // 31: crossfold.v1.Call
-	(*Result)(nil),           // 32: crossfold.v1.Result
-	(*Fault)(nil),            // 33: crossfold.v1.Fault
-	(*WorkerInfo)(nil),       // 34: crossfold.v1.WorkerInfo
+	(*Limits)(nil),           // 31: crossfold.v1.Limits
+	(*Call)(nil),             // 32: crossfold.v1.Call
+	(*Result)(nil),           // 33: crossfold.v1.Result
+	(*Fault)(nil),            // 34: crossfold.v1.Fault
+	(*WorkerInfo)(nil),       // 35: crossfold.v1.WorkerInfo
 }
 var file_crossfold_v1_job_proto_depIdxs = []int32{
 	26, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
@@ -1968,46 +1980,47 @@ var file_crossfold_v1_job_proto_depIdxs = []int32{
 	29, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
 	30, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
 	5,  // 7: crossfold.v1.JobSpec.fits:type_name -> crossfold.v1.JobFit
-	4,  // 8: crossfold.v1.JobSpec.pruning:type_name -> crossfold.v1.Pruning
-	3,  // 9: crossfold.v1.SessionRequest.open:type_name -> crossfold.v1.JobSpec
-	7,  // 10: crossfold.v1.SessionRequest.append:type_name -> crossfold.v1.Append
-	8,  // 11: crossfold.v1.SessionRequest.close:type_name -> crossfold.v1.Close
-	9,  // 12: crossfold.v1.SessionRequest.stop:type_name -> crossfold.v1.Stop
-	29, // 13: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
-	30, // 14: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
-	5,  // 15: crossfold.v1.Append.fits:type_name -> crossfold.v1.JobFit
-	31, // 16: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
-	11, // 17: crossfold.v1.SessionResponse.events:type_name -> crossfold.v1.Event
-	32, // 18: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
-	33, // 19: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
-	12, // 20: crossfold.v1.Event.state:type_name -> crossfold.v1.JobState
-	0,  // 21: crossfold.v1.JobState.phase:type_name -> crossfold.v1.JobState.Phase
-	3,  // 22: crossfold.v1.SubmitRequest.job:type_name -> crossfold.v1.JobSpec
-	20, // 23: crossfold.v1.ListResponse.jobs:type_name -> crossfold.v1.JobInfo
-	12, // 24: crossfold.v1.JobInfo.state:type_name -> crossfold.v1.JobState
-	34, // 25: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
-	24, // 26: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
-	1,  // 27: crossfold.v1.Jobs.Hello:input_type -> crossfold.v1.HelloRequest
-	6,  // 28: crossfold.v1.Jobs.Session:input_type -> crossfold.v1.SessionRequest
-	13, // 29: crossfold.v1.Jobs.Submit:input_type -> crossfold.v1.SubmitRequest
-	15, // 30: crossfold.v1.Jobs.Events:input_type -> crossfold.v1.EventsRequest
-	16, // 31: crossfold.v1.Jobs.Cancel:input_type -> crossfold.v1.CancelRequest
-	18, // 32: crossfold.v1.Jobs.List:input_type -> crossfold.v1.ListRequest
-	21, // 33: crossfold.v1.Jobs.Stats:input_type -> crossfold.v1.StatsRequest
-	23, // 34: crossfold.v1.Jobs.Ensemble:input_type -> crossfold.v1.EnsembleRequest
-	2,  // 35: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
-	10, // 36: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
-	14, // 37: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
-	11, // 38: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
-	17, // 39: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
-	19, // 40: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
-	22, // 41: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
-	25, // 42: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
-	35, // [35:43] is the sub-list for method output_type
-	27, // [27:35] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	31, // 8: crossfold.v1.JobSpec.limits:type_name -> crossfold.v1.Limits
+	4,  // 9: crossfold.v1.JobSpec.pruning:type_name -> crossfold.v1.Pruning
+	3,  // 10: crossfold.v1.SessionRequest.open:type_name -> crossfold.v1.JobSpec
+	7,  // 11: crossfold.v1.SessionRequest.append:type_name -> crossfold.v1.Append
+	8,  // 12: crossfold.v1.SessionRequest.close:type_name -> crossfold.v1.Close
+	9,  // 13: crossfold.v1.SessionRequest.stop:type_name -> crossfold.v1.Stop
+	29, // 14: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
+	30, // 15: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
+	5,  // 16: crossfold.v1.Append.fits:type_name -> crossfold.v1.JobFit
+	32, // 17: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
+	11, // 18: crossfold.v1.SessionResponse.events:type_name -> crossfold.v1.Event
+	33, // 19: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
+	34, // 20: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
+	12, // 21: crossfold.v1.Event.state:type_name -> crossfold.v1.JobState
+	0,  // 22: crossfold.v1.JobState.phase:type_name -> crossfold.v1.JobState.Phase
+	3,  // 23: crossfold.v1.SubmitRequest.job:type_name -> crossfold.v1.JobSpec
+	20, // 24: crossfold.v1.ListResponse.jobs:type_name -> crossfold.v1.JobInfo
+	12, // 25: crossfold.v1.JobInfo.state:type_name -> crossfold.v1.JobState
+	35, // 26: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
+	24, // 27: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
+	1,  // 28: crossfold.v1.Jobs.Hello:input_type -> crossfold.v1.HelloRequest
+	6,  // 29: crossfold.v1.Jobs.Session:input_type -> crossfold.v1.SessionRequest
+	13, // 30: crossfold.v1.Jobs.Submit:input_type -> crossfold.v1.SubmitRequest
+	15, // 31: crossfold.v1.Jobs.Events:input_type -> crossfold.v1.EventsRequest
+	16, // 32: crossfold.v1.Jobs.Cancel:input_type -> crossfold.v1.CancelRequest
+	18, // 33: crossfold.v1.Jobs.List:input_type -> crossfold.v1.ListRequest
+	21, // 34: crossfold.v1.Jobs.Stats:input_type -> crossfold.v1.StatsRequest
+	23, // 35: crossfold.v1.Jobs.Ensemble:input_type -> crossfold.v1.EnsembleRequest
+	2,  // 36: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
+	10, // 37: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
+	14, // 38: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
+	11, // 39: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
+	17, // 40: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
+	19, // 41: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
+	22, // 42: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
+	25, // 43: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_job_proto_init() }

@@ -34,6 +34,9 @@ const (
 	Outcome_OUTCOME_RAISED Outcome = 2
 	// Its process died on every attempt; it was set aside.
 	Outcome_OUTCOME_POISON Outcome = 3
+	// It went over one of its Limits and was killed. It is a result, not a retry; the failure's type is
+	// crossfold.FitTimeout or crossfold.FitMemoryExceeded.
+	Outcome_OUTCOME_LIMIT Outcome = 4
 	// It was not run: after an earlier fold the job's pruning ended its candidate. The reason is in
 	// Result.failure.
 	Outcome_OUTCOME_PRUNED Outcome = 5
@@ -46,6 +49,7 @@ var (
 		1: "OUTCOME_OK",
 		2: "OUTCOME_RAISED",
 		3: "OUTCOME_POISON",
+		4: "OUTCOME_LIMIT",
 		5: "OUTCOME_PRUNED",
 	}
 	Outcome_value = map[string]int32{
@@ -53,6 +57,7 @@ var (
 		"OUTCOME_OK":          1,
 		"OUTCOME_RAISED":      2,
 		"OUTCOME_POISON":      3,
+		"OUTCOME_LIMIT":       4,
 		"OUTCOME_PRUNED":      5,
 	}
 )
@@ -713,6 +718,8 @@ type Task struct {
 	Split *Split     `protobuf:"bytes,7,opt,name=split,proto3" json:"split,omitempty"`
 	Fits  []*TaskFit `protobuf:"bytes,8,rep,name=fits,proto3" json:"fits,omitempty"`
 	Calls []*Call    `protobuf:"bytes,9,rep,name=calls,proto3" json:"calls,omitempty"`
+	// What each of the fits or calls may use; unset for no limit.
+	Limits *Limits `protobuf:"bytes,10,opt,name=limits,proto3" json:"limits,omitempty"`
 	// What its results depend on: the versions that the cluster's workers have, and the job's code. A
 	// worker with other versions gives the task back; one with other code fails its fits.
 	Environment *Environment `protobuf:"bytes,30,opt,name=environment,proto3" json:"environment,omitempty"`
@@ -815,6 +822,13 @@ func (x *Task) GetCalls() []*Call {
 	return nil
 }
 
+func (x *Task) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
 func (x *Task) GetEnvironment() *Environment {
 	if x != nil {
 		return x.Environment
@@ -827,6 +841,62 @@ func (x *Task) GetPredictions() []string {
 		return x.Predictions
 	}
 	return nil
+}
+
+// Limits is what one fit or call may use. The worker enforces them by killing its process; the fit is
+// then finished, with OUTCOME_LIMIT.
+type Limits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Seconds of wall time from its start, scoring included; 0 for no limit.
+	FitSeconds float64 `protobuf:"fixed64,1,opt,name=fit_seconds,json=fitSeconds,proto3" json:"fit_seconds,omitempty"`
+	// Bytes of memory that its processes may add to what they had at its start; 0 for no limit.
+	FitBytes      uint64 `protobuf:"varint,2,opt,name=fit_bytes,json=fitBytes,proto3" json:"fit_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limits) Reset() {
+	*x = Limits{}
+	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limits) ProtoMessage() {}
+
+func (x *Limits) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limits.ProtoReflect.Descriptor instead.
+func (*Limits) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Limits) GetFitSeconds() float64 {
+	if x != nil {
+		return x.FitSeconds
+	}
+	return 0
+}
+
+func (x *Limits) GetFitBytes() uint64 {
+	if x != nil {
+		return x.FitBytes
+	}
+	return 0
 }
 
 // Failure is an exception, carried so that it can be shown and raised again.
@@ -846,7 +916,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	mi := &file_crossfold_v1_task_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +928,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	mi := &file_crossfold_v1_task_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +941,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{8}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Failure) GetType() string {
@@ -916,7 +986,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[9]
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +998,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[9]
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1011,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{9}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Warning) GetCategory() []byte {
@@ -1014,7 +1084,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1096,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1109,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Result) GetJobId() string {
@@ -1179,7 +1249,7 @@ type Predictions struct {
 
 func (x *Predictions) Reset() {
 	*x = Predictions{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1261,7 @@ func (x *Predictions) String() string {
 func (*Predictions) ProtoMessage() {}
 
 func (x *Predictions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1274,7 @@ func (x *Predictions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Predictions.ProtoReflect.Descriptor instead.
 func (*Predictions) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Predictions) GetMethod() string {
@@ -1259,7 +1329,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1341,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1354,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Fault) GetTaskId() string {
@@ -1350,7 +1420,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1432,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1445,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WorkerInfo) GetId() string {
@@ -1443,7 +1513,7 @@ type Environment struct {
 
 func (x *Environment) Reset() {
 	*x = Environment{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[14]
+	mi := &file_crossfold_v1_task_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1525,7 @@ func (x *Environment) String() string {
 func (*Environment) ProtoMessage() {}
 
 func (x *Environment) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[14]
+	mi := &file_crossfold_v1_task_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1538,7 @@ func (x *Environment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Environment.ProtoReflect.Descriptor instead.
 func (*Environment) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{14}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Environment) GetPython() string {
@@ -1547,7 +1617,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\asharers\x18\x10 \x01(\rR\asharers\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
-	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\x8c\x03\n" +
+	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xba\x03\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
@@ -1559,9 +1629,15 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"dataset_id\x18\x06 \x01(\tR\tdatasetId\x12)\n" +
 	"\x05split\x18\a \x01(\v2\x13.crossfold.v1.SplitR\x05split\x12)\n" +
 	"\x04fits\x18\b \x03(\v2\x15.crossfold.v1.TaskFitR\x04fits\x12(\n" +
-	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\x12;\n" +
+	"\x05calls\x18\t \x03(\v2\x12.crossfold.v1.CallR\x05calls\x12,\n" +
+	"\x06limits\x18\n" +
+	" \x01(\v2\x14.crossfold.v1.LimitsR\x06limits\x12;\n" +
 	"\venvironment\x18\x1e \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12 \n" +
-	"\vpredictions\x18\v \x03(\tR\vpredictions\"\x82\x01\n" +
+	"\vpredictions\x18\v \x03(\tR\vpredictions\"F\n" +
+	"\x06Limits\x12\x1f\n" +
+	"\vfit_seconds\x18\x01 \x01(\x01R\n" +
+	"fitSeconds\x12\x1b\n" +
+	"\tfit_bytes\x18\x02 \x01(\x04R\bfitBytes\"\x82\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -1632,13 +1708,14 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tCodeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*n\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x81\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"OUTCOME_OK\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_RAISED\x10\x02\x12\x12\n" +
-	"\x0eOUTCOME_POISON\x10\x03\x12\x12\n" +
+	"\x0eOUTCOME_POISON\x10\x03\x12\x11\n" +
+	"\rOUTCOME_LIMIT\x10\x04\x12\x12\n" +
 	"\x0eOUTCOME_PRUNED\x10\x05B?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
 
 var (
@@ -1654,7 +1731,7 @@ func file_crossfold_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_crossfold_v1_task_proto_goTypes = []any{
 	(Outcome)(0),        // 0: crossfold.v1.Outcome
 	(*Code)(nil),        // 1: crossfold.v1.Code
@@ -1665,50 +1742,52 @@ var file_crossfold_v1_task_proto_goTypes = []any{
 	(*TaskFit)(nil),     // 6: crossfold.v1.TaskFit
 	(*Call)(nil),        // 7: crossfold.v1.Call
 	(*Task)(nil),        // 8: crossfold.v1.Task
-	(*Failure)(nil),     // 9: crossfold.v1.Failure
-	(*Warning)(nil),     // 10: crossfold.v1.Warning
-	(*Result)(nil),      // 11: crossfold.v1.Result
-	(*Predictions)(nil), // 12: crossfold.v1.Predictions
-	(*Fault)(nil),       // 13: crossfold.v1.Fault
-	(*WorkerInfo)(nil),  // 14: crossfold.v1.WorkerInfo
-	(*Environment)(nil), // 15: crossfold.v1.Environment
-	nil,                 // 16: crossfold.v1.Candidate.FeaturesEntry
-	nil,                 // 17: crossfold.v1.Result.TestScoresEntry
-	nil,                 // 18: crossfold.v1.Result.TrainScoresEntry
-	nil,                 // 19: crossfold.v1.Environment.PackagesEntry
-	nil,                 // 20: crossfold.v1.Environment.CodeEntry
-	(*Value)(nil),       // 21: crossfold.v1.Value
-	(*Split)(nil),       // 22: crossfold.v1.Split
+	(*Limits)(nil),      // 9: crossfold.v1.Limits
+	(*Failure)(nil),     // 10: crossfold.v1.Failure
+	(*Warning)(nil),     // 11: crossfold.v1.Warning
+	(*Result)(nil),      // 12: crossfold.v1.Result
+	(*Predictions)(nil), // 13: crossfold.v1.Predictions
+	(*Fault)(nil),       // 14: crossfold.v1.Fault
+	(*WorkerInfo)(nil),  // 15: crossfold.v1.WorkerInfo
+	(*Environment)(nil), // 16: crossfold.v1.Environment
+	nil,                 // 17: crossfold.v1.Candidate.FeaturesEntry
+	nil,                 // 18: crossfold.v1.Result.TestScoresEntry
+	nil,                 // 19: crossfold.v1.Result.TrainScoresEntry
+	nil,                 // 20: crossfold.v1.Environment.PackagesEntry
+	nil,                 // 21: crossfold.v1.Environment.CodeEntry
+	(*Value)(nil),       // 22: crossfold.v1.Value
+	(*Split)(nil),       // 23: crossfold.v1.Split
 }
 var file_crossfold_v1_task_proto_depIdxs = []int32{
 	3,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
 	2,  // 1: crossfold.v1.Code.sharing:type_name -> crossfold.v1.Sharing
 	4,  // 2: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
-	21, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
-	16, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
+	22, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
+	17, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
 	5,  // 5: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	21, // 6: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	22, // 6: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
 	1,  // 7: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	22, // 8: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	23, // 8: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
 	6,  // 9: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
 	7,  // 10: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	15, // 11: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
-	21, // 12: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
-	0,  // 13: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	17, // 14: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	18, // 15: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	21, // 16: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
-	9,  // 17: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
-	10, // 18: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	12, // 19: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
-	15, // 20: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	19, // 21: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	20, // 22: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 11: crossfold.v1.Task.limits:type_name -> crossfold.v1.Limits
+	16, // 12: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	22, // 13: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	0,  // 14: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
+	18, // 15: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	19, // 16: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	22, // 17: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	10, // 18: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
+	11, // 19: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
+	13, // 20: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
+	16, // 21: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	20, // 22: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	21, // 23: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }
@@ -1725,14 +1804,14 @@ func file_crossfold_v1_task_proto_init() {
 		(*Candidate_Pickle)(nil),
 		(*Candidate_ParamsJson)(nil),
 	}
-	file_crossfold_v1_task_proto_msgTypes[12].OneofWrappers = []any{}
+	file_crossfold_v1_task_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_task_proto_rawDesc), len(file_crossfold_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

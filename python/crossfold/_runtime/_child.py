@@ -103,6 +103,7 @@ class Progress:
 
 class _Child:
     def __init__(self, connection: socket.socket, progress: Progress) -> None:
+        self._pid = os.getpid()
         self._connection = connection
         self._progress = progress
         self._pending = bytearray()
@@ -122,14 +123,17 @@ class _Child:
             return  # Go has closed the socket: nobody wants the rest
 
     def _run(self, run: Run) -> None:
+        limited = run.task.HasField("limits")  # Go counts from the message
         for unit in self._runner.units(run):
             self._progress.begin(unit.index)
-            if unit.is_fit:
+            if unit.is_fit or limited:
                 self._add(FromChild(started=Started(index=unit.index)))
                 self._flush()
             elif self._pending and time.monotonic() - self._written > _PAUSE_SECONDS:
                 self._flush()
             result = unit.run()
+            if os.getpid() != self._pid:
+                os._exit(0)  # a process that the unit forked came back from it, too
             self._add(FromChild(finished=Finished(result=result)))
             # The end of a fit goes out with the start of the next, or with Done.
             if not unit.is_fit and result.slot_seconds > _SHORT_SECONDS:

@@ -37,6 +37,18 @@ class RecipeRunner:
         self._estimator: Any = None
         self._data: tuple[Any, Any] = (None, None)
 
+    def prepare(self, task: Task, store_dir: str) -> None:
+        """Make what the fits of a job share, unless it is there. Raises what `fit` raises."""
+        if task.job_id == self._job_id:
+            return
+        recipe = task.code.recipe
+        _add_import_paths(recipe)
+        self._estimator = build(recipe)
+        self._data = _tables.features_and_target(
+            store_dir, task.dataset_id, list(recipe.features), recipe.target
+        )
+        self._job_id = task.job_id
+
     def fit(
         self, task: Task, fit: TaskFit, store_dir: str, train: NDArray[np.int64], test: NDArray[np.int64]
     ) -> tuple[MutableMapping[str, Any], Bill]:
@@ -45,14 +57,8 @@ class RecipeRunner:
         Returns what scikit-learn's ``_fit_and_score`` returns, and who did its work. Raises
         ValueError for an entry point, a parameter, a scorer or a column that does not exist.
         """
+        self.prepare(task, store_dir)
         recipe = task.code.recipe
-        if task.job_id != self._job_id:
-            _add_import_paths(recipe)
-            self._estimator = build(recipe)
-            self._data = _tables.features_and_target(
-                store_dir, task.dataset_id, list(recipe.features), recipe.target
-            )
-            self._job_id = task.job_id
         error_score = parse_error_score(recipe.error_score)
         parameters = resolve(json.loads(fit.candidate.params_json or "{}"))
         estimator = clone(self._estimator)

@@ -15,6 +15,7 @@ from typing import Any
 from crossfold import _arrow
 from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
+from crossfold._runtime._eval_set import attach
 from crossfold._runtime._predict import Predictor
 from crossfold._runtime._prefix import Bill, Sharing
 from crossfold._runtime._same_code import SameCode
@@ -52,11 +53,24 @@ class Runner:
         self._place.enter(task.code)
         self._threads.allow(task.code.threads or 1)
         refusal = self._code.refusal(task.environment.code)
+        if task.HasField("limits") and refusal is None:
+            self._prepare(task, store_dir)
         run_fit = self._fit_recipe if task.code.WhichOneof("source") == "recipe" else self._fit_function
         for fit in task.fits:
             yield self._unit(fit.index, True, store_dir, refusal or partial(run_fit, task, fit, store_dir))
         for call in task.calls:
             yield self._unit(call.index, False, store_dir, refusal or partial(self._call, call, store_dir))
+
+    def _prepare(self, task: Task, store_dir: str) -> None:
+        """Import what the fits need: what one of them may take is counted without that. An error
+        comes again in the fit, whose result it is."""
+        for fit in task.fits[:1]:
+            with contextlib.suppress(BaseException):
+                if task.code.WhichOneof("source") == "recipe":
+                    self._recipes.prepare(task, store_dir)
+                else:
+                    self._objects.code(store_dir, task.code.blob_id)
+                    self._objects.value(store_dir, fit.candidate.pickle)
 
     def _unit(self, index: int, is_fit: bool, store_dir: str, work: Callable[[Result], None]) -> Unit:
         return Unit(index, is_fit, partial(self._guard, index, store_dir, work))
@@ -99,6 +113,10 @@ class Runner:
         X, y = self._objects.dataset(store_dir, task.dataset_id)
         train, test = self._objects.split(store_dir, task.split.id)
         estimator = arguments.pop("estimator")
+        if code.get("eval_set"):
+            attach(estimator, X, y, train, test)
+        if code.get("keep_models"):
+            arguments["return_estimator"] = True
         _keras.install()  # unpickling has imported what the user's code uses
         with self._sharing.fit(task, fit.sharers, store_dir, X, arguments.get("scorer")) as bill:
             returned = code["function"](
@@ -111,6 +129,8 @@ class Runner:
             if not arguments.get("return_estimator"):
                 del returned["estimator"]
             self._predict(task, store_dir, result, returned, (fitted, X, y, train, test))
+        if code.get("keep_models"):
+            _pack_model(returned)
         if isinstance(returned, Mapping) and "test_scores" in returned:
             _set_scores(result, returned)
         _set_value(result, returned, store_dir)
@@ -158,6 +178,16 @@ class _Place:
 def _predicting(task: Task, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a fit whose estimator is needed once more."""
     return {**arguments, "return_estimator": True} if task.predictions else arguments
+
+
+def _pack_model(returned: dict[str, Any]) -> None:
+    """Pickle the model here: who only stores it need not load it. A fit that failed has none."""
+    model = returned["estimator"]
+    try:
+        returned["estimator"] = None if returned["fit_error"] else _objects.dumps(model)
+    except Exception as error:
+        name = type(model).__qualname__
+        raise TypeError(f"keep_models: a fitted {name} can't be pickled: {error}") from error
 
 
 def _set_value(result: Result, value: Any, store_dir: str) -> None:

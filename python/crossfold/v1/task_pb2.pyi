@@ -14,11 +14,13 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_OK: _ClassVar[Outcome]
     OUTCOME_RAISED: _ClassVar[Outcome]
     OUTCOME_POISON: _ClassVar[Outcome]
+    OUTCOME_LIMIT: _ClassVar[Outcome]
     OUTCOME_PRUNED: _ClassVar[Outcome]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_RAISED: Outcome
 OUTCOME_POISON: Outcome
+OUTCOME_LIMIT: Outcome
 OUTCOME_PRUNED: Outcome
 
 class Code(_message.Message):
@@ -121,7 +123,7 @@ class Call(_message.Message):
     def __init__(self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "environment", "predictions")
+    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "limits", "environment", "predictions")
     ID_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +133,7 @@ class Task(_message.Message):
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     FITS_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -142,9 +145,18 @@ class Task(_message.Message):
     split: _data_pb2.Split
     fits: _containers.RepeatedCompositeFieldContainer[TaskFit]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
+    limits: Limits
     environment: Environment
     predictions: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("fit_seconds", "fit_bytes")
+    FIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    fit_seconds: float
+    fit_bytes: int
+    def __init__(self, fit_seconds: _Optional[float] = ..., fit_bytes: _Optional[int] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("type", "message", "traceback", "pickle")

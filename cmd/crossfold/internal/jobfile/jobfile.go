@@ -31,6 +31,8 @@ type File struct {
 	Data string
 	// Slots is how many fits may run at a time; 0 means every slot.
 	Slots int
+	// Limits is what each fit may use; nil for no limits.
+	Limits *pb.Limits
 	// Recipe is what to fit.
 	Recipe *pb.Recipe
 	// Splits says how the rows are split.
@@ -83,6 +85,7 @@ func (f *File) JobSpec(datasetID string) *pb.JobSpec {
 		SplitSpec:   proto.CloneOf(f.Splits),
 		Candidates:  f.Candidates,
 		MaxParallel: uint32(max(f.Slots, 0)),
+		Limits:      f.Limits,
 		Predictions: f.Predictions,
 		Pruning:     f.Pruning,
 	}

@@ -63,6 +63,7 @@ scoring: [accuracy, f1_macro]
 error_score: raise
 return_train_score: true
 slots: 2
+limits: {fit_seconds: 0.5, fit_bytes: 2000000000}
 `)
 	spec := f.JobSpec("ds-1")
 	recipe := spec.GetCode().GetRecipe()
@@ -74,6 +75,9 @@ slots: 2
 	}
 	if recipe.ErrorScore != "raise" || !recipe.ReturnTrainScore || spec.MaxParallel != 2 || spec.Name != "digits" {
 		t.Errorf("job %v", spec)
+	}
+	if l := spec.Limits; l.GetFitSeconds() != 0.5 || l.GetFitBytes() != 2e9 {
+		t.Errorf("limits %v", l)
 	}
 	if s := spec.SplitSpec; s.Kind != pb.SplitSpec_KIND_KFOLD || s.NSplits != 3 || !s.Shuffle || s.GetRandomState() != 1<<32-1 {
 		t.Errorf("splits %v", s)
@@ -155,6 +159,11 @@ func TestBadInputIsNamed(t *testing.T) {
 		{small + "cv: {shuffle: maybe}\n", `true or false is wanted here, not "maybe"`},
 		{small + "error_score: low\n", `error_score must be a number, nan or "raise", not "low"`},
 		{small + "slots: 0\n", "a whole number from 1 to 65536"},
+		{small + "limits: {fit_seconds: 0}\n", `a number of seconds above 0, at most 1e+09, is wanted here, not "0"`},
+		{small + "limits: {fit_seconds: .inf}\n", `not ".inf"`},
+		{small + "limits: {fit_seconds: soon}\n", `not "soon"`},
+		{small + "limits: {fit_bytes: 1.5}\n", `not "1.5"`},
+		{small + "limits: {fit_hours: 1}\n", `unknown key "fit_hours" in limits`},
 		{small + "param_grid: []\n", "param_grid has no candidate"},
 		{small + "param_grid: {C: []}\n", `parameter "C" has no value, so the grid has no candidate`},
 		{small + "param_grid: {C: 1}\n", `parameter "C" needs a list of values, not "1"; write [1]`},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -89,6 +90,7 @@ func (p *parser) job(root *yaml.Node) error {
 		"error_score":        p.errorScore,
 		"return_train_score": p.boolean(&f.Recipe.ReturnTrainScore),
 		"slots":              p.integer(&f.Slots, 1, 1<<16),
+		"limits":             p.limits,
 		"predictions":        p.predictions,
 		"ensemble":           p.ensemble,
 		"prune":              p.prune,
@@ -218,6 +220,17 @@ func (p *parser) cv(n *yaml.Node) error {
 		splits.RandomState = &state
 	}
 	return nil
+}
+
+func (p *parser) limits(n *yaml.Node) error {
+	var bytes int
+	p.file.Limits = &pb.Limits{}
+	err := p.mapping(n, "limits", fields{
+		"fit_seconds": p.seconds(&p.file.Limits.FitSeconds),
+		"fit_bytes":   p.integer(&bytes, 1, math.MaxInt),
+	})
+	p.file.Limits.FitBytes = uint64(bytes)
+	return err
 }
 
 func (p *parser) scoring(n *yaml.Node) error {

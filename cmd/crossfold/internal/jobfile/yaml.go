@@ -120,6 +120,18 @@ func (p *parser) integer(to *int, least, most int) func(*yaml.Node) error {
 	}
 }
 
+// maxSeconds is thirty years: more than that is not a limit.
+const maxSeconds = 1e9
+
+func (p *parser) seconds(to *float64) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if unalias(n).Decode(to) != nil || !(*to > 0 && *to <= maxSeconds) {
+			return p.errorf(n, "a number of seconds above 0, at most %v, is wanted here, not %s", maxSeconds, describe(n))
+		}
+		return nil
+	}
+}
+
 // json writes n as JSON with sorted keys. A number keeps its kind: 1 stays an integer, 1.0 a float.
 func (p *parser) json(n *yaml.Node) (json.RawMessage, error) {
 	return p.jsonAt(n, 0)

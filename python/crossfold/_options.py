@@ -1,0 +1,138 @@
+"""What the drop-ins can do beyond scikit-learn: options, all off by default."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import numbers
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from crossfold.v1 import task_pb2
+
+# Thirty years: what is longer is not a limit, and the cluster refuses it.
+_LONGEST = 1e9
+
+#: The options of cross_validate and its siblings; a search has all of them.
+FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of one search or cross validation; see `DOCUMENTATION`.
+
+    Raises
+    ------
+    ValueError
+        An option has no such value; the message names it.
+    """
+
+    name: str | None = None
+    fit_timeout: float | None = None
+    fit_memory: int | None = None
+    budget: float | None = None
+    stop_at: float | None = None
+    keep_models: str | os.PathLike[str] | None = None
+    eval_set: bool = False
+
+    def __post_init__(self) -> None:
+        for name, (holds, wanted) in _RULES.items():
+            value = getattr(self, name)
+            if value is not None and not holds(value):
+                raise ValueError(f"{name}={value!r} is not {wanted}.")
+
+    @property
+    def active(self) -> list[str]:
+        """The options that are on and need the cluster: only the name does not."""
+        given = {name: getattr(self, name) for name in ALL[1:]}
+        return [name for name, value in given.items() if value is not None and value is not False]
+
+    @property
+    def needs_fits(self) -> list[str]:
+        """Those that need to know what a fit is; the limits hold for any call."""
+        return [name for name in self.active if name not in FOR_FUNCTIONS]
+
+    @property
+    def limits(self) -> task_pb2.Limits | None:
+        """What a fit may use, for the workers; None without a limit."""
+        if self.fit_timeout is None and self.fit_memory is None:
+            return None
+        return task_pb2.Limits(fit_seconds=self.fit_timeout or 0.0, fit_bytes=self.fit_memory or 0)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the models go."""
+        return None if self.keep_models is None else Path(self.keep_models)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _are_seconds(value: Any) -> bool:
+    return _is_number(value) and 0 < value <= _LONGEST
+
+
+def _are_bytes(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, numbers.Integral) and 0 < int(value) < 1 << 63
+
+
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str), "a name: use a str"),
+    "fit_timeout": (_are_seconds, f"a number of seconds above 0, at most {_LONGEST:g}"),
+    "fit_memory": (_are_bytes, "a whole number of bytes above 0, such as 2 * 1024**3"),
+    "budget": (_are_seconds, f"a number of seconds above 0, at most {_LONGEST:g}"),
+    "stop_at": (lambda value: _is_number(value) and not math.isnan(value), "a score: use a number"),
+    "keep_models": (lambda value: isinstance(value, str | os.PathLike), "a folder: use its path"),
+    "eval_set": (lambda value: isinstance(value, bool), "True or False"),
+}
+
+DOCUMENTATION = {
+    "name": """str, default=None
+        What the job is called in `crossfold jobs`.""",
+    "fit_timeout": """float, default=None
+        Seconds that one fit may take, scoring included. One that takes longer is killed and counts as
+        a failed fit: it gets `error_score`, or raises `crossfold.FitTimeout` when that is "raise".""",
+    "fit_memory": """int, default=None
+        Bytes that one fit may add to the memory of its process. One that takes more is killed and
+        counts as a failed fit: it gets `error_score`, or raises `crossfold.FitMemoryExceeded`.""",
+    "budget": """float, default=None
+        Seconds for the search, without the refit. At its end the best candidate that is finished is
+        refitted; fits that were not run score NaN, with a `crossfold.PartialSearchWarning`.""",
+    "stop_at": """float, default=None
+        Mean test score at which the search ends in the same way: as soon as one candidate has it.""",
+    "keep_models": """str or path, default=None
+        Folder for the fitted models of all folds, new or empty. `crossfold.report(search).model(candidate,
+        split)` loads one.""",
+    "eval_set": """bool, default=False
+        Whether fits get their test rows as validation data: of HistGradientBoosting, LightGBM, XGBoost
+        and Keras's wrappers, also as the last step of a Pipeline.""",
+}
+"""What each option is, in numpydoc's form."""
+
+
+def documented(text: str | None, names: Iterable[str]) -> str:
+    """scikit-learn's docstring, with the options after it."""
+    described = "".join(f"\n    {name} : {DOCUMENTATION[name]}\n" for name in names)
+    # Without a heading: scikit-learn's HTML warns of a section that it does not know.
+    return f"{text or ''}{described}    "
+
+
+def extended(function: Callable[..., Any], names: Iterable[str]) -> inspect.Signature:
+    """The signature of a function that takes options as well."""
+    signature = inspect.signature(function)
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(Options, name))
+        for name in names
+    ]
+    return signature.replace(parameters=[*signature.parameters.values(), *own])
+
+
+ALL = tuple(field.name for field in fields(Options))
+"""The names of all options, in their order."""
+
+DEFAULTS = Options()
+"""Every option off."""
