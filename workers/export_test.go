@@ -13,3 +13,6 @@ func (w *Worker) Spares() []int {
 	}
 	return pids
 }
+
+// Busy is how many tasks are running or not yet settled.
+func (w *Worker) Busy() int { return int(w.busy.Load()) }
