@@ -141,9 +141,8 @@ def test_large_data_travels_once(cluster: Cluster, name: str, kind: str) -> None
     rows, labels = big(kind), np.tile(y, 250)
     tree = DecisionTreeClassifier(max_depth=2, random_state=0)
     members = [("one", tree), ("two", clone(tree)), ("three", clone(tree))]
-    options: dict[str, Any] = (
-        {"estimator": tree, "n_estimators": 3} if "Bagging" in name else {"estimators": members}
-    )
+    bag = {"estimator": tree, "n_estimators": 3, "random_state": 0}
+    options: dict[str, Any] = bag if "Bagging" in name else {"estimators": members}
     if "Stacking" in name:
         options |= {"cv": 2, "final_estimator": clone(tree)}
     ours = getattr(ensemble, name)(**options).fit(rows, labels)
