@@ -54,6 +54,7 @@ func newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
 		FailFast:     recipe.GetErrorScore() == "raise",
 		FailTogether: recipe != nil && session == nil,
+		InOrder:      spec.GetInOrder(),
 		FoldByFold:   spec.GetPruning() != nil, Metric: pruneMetric(spec.GetPruning()),
 	})
 	j := &job{

@@ -41,6 +41,8 @@ type Config struct {
 	FailFast bool
 	// FailTogether makes the job a failed one when every one of its units failed.
 	FailTogether bool
+	// InOrder hands units out as they were added, not the longest first.
+	InOrder bool
 	// FoldByFold hands fits out split by split and asks after each which candidates go on. The job
 	// gets beyond its first split when it is closed.
 	FoldByFold bool
@@ -134,6 +136,9 @@ func New(config Config) (*Job, Step) {
 	}
 	if config.FoldByFold {
 		j.rounds = &rounds{}
+	}
+	if config.InOrder {
+		j.planner.KeepOrder()
 	}
 	return j, Step{Events: []*pb.Event{j.stateEvent()}}
 }

@@ -76,6 +76,8 @@ type Planner struct {
 	// were.
 	ranking int
 	ranked  bool
+	// inOrder says that time does not count.
+	inOrder bool
 }
 
 type known struct {
@@ -101,6 +103,10 @@ func New() *Planner {
 		ranking: firstRanking,
 	}
 }
+
+// KeepOrder makes the planner hand out units as they were added, whatever time they may take: of a
+// job that may end early, the first candidates are to be finished, not the longest begun.
+func (p *Planner) KeepOrder() { p.inOrder = true }
 
 // Len is the number of waiting units.
 func (p *Planner) Len() int { return p.waiting }
@@ -164,7 +170,7 @@ func (p *Planner) Observe(index uint32, seconds, shared float64) {
 		}
 	}
 	p.predictor.observe(unit.candidate, seconds)
-	if p.predictor.observed >= p.ranking {
+	if !p.inOrder && p.predictor.observed >= p.ranking {
 		p.ranking *= 2
 		p.rank()
 	}
@@ -188,6 +194,9 @@ func (p *Planner) prefixSeconds(prefix string) float64 {
 
 // cost is the time to expect of a unit, with its prefix while nobody has begun to fit that.
 func (p *Planner) cost(g *group, unit Unit) float64 {
+	if p.inOrder {
+		return 0
+	}
 	seconds := p.predictor.seconds(unit.Candidate)
 	if g.stage == cold && g.isShared() {
 		seconds += p.prefixSeconds(g.key.prefix)

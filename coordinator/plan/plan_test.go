@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/quick"
 	"time"
@@ -151,5 +152,23 @@ func TestManySplitsAreNotQuadratic(t *testing.T) {
 	}
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("50,000 splits took %s", took)
+	}
+}
+
+func TestOrderIsKeptWhateverUnitsTake(t *testing.T) {
+	p := plan.New()
+	p.KeepOrder()
+	for i := range uint32(12) {
+		p.Add(plan.Unit{Index: i, Split: i % 2, Candidate: i / 2, Features: map[string]float64{"size": float64(i / 2)}})
+	}
+	var handedOut []uint32
+	for p.Len() > 0 {
+		for _, index := range p.Next(2) {
+			handedOut = append(handedOut, index)
+			p.Observe(index, 1+float64(index/2), 0)
+		}
+	}
+	if !slices.IsSorted(handedOut) {
+		t.Errorf("handed out %v, want the order in which they were added", handedOut)
 	}
 }

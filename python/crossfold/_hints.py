@@ -33,7 +33,7 @@ class Hints:
 
     def _prefix_key(self, parameters: dict[str, Any]) -> str:
         """Equal for candidates whose leading steps are equal; empty when that can't be told."""
-        from crossfold._runtime import _safe
+        from crossfold import _safe
 
         assert self._leading is not None
         parts = [*self._leading.items()]
@@ -47,8 +47,8 @@ class Hints:
 
 
 def _leading(estimator: Any) -> dict[str, str]:
-    """Name and description of the steps that fits may share: see `_runtime._prefix`."""
-    from crossfold._runtime import _safe
+    """Name and description of the steps that fits may share: see `crossfold._runtime._prefix`."""
+    from crossfold import _safe
 
     return {name: _safe.describe(step) or "" for name, step in _safe.leading_steps(estimator)}
 

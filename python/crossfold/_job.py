@@ -201,6 +201,7 @@ class Job(ABC):
             environment=environment(),
             max_parallel=self.max_parallel,
             limits=self.options.limits,
+            in_order=self.options.may_end_early,
         )
         self.describe(spec, first)
         spec.code.threads = self.threads

@@ -63,6 +63,11 @@ class Options:
         return task_pb2.Limits(fit_seconds=self.fit_timeout or 0.0, fit_bytes=self.fit_memory or 0)
 
     @property
+    def may_end_early(self) -> bool:
+        """Whether candidates are to be finished one by one."""
+        return self.budget is not None or self.stop_at is not None
+
+    @property
     def folder(self) -> Path | None:
         """Where the models go."""
         return None if self.keep_models is None else Path(self.keep_models)

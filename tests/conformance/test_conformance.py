@@ -51,5 +51,5 @@ def test_frames(folder: Path) -> None:
             got = type(want)()
             got.MergeFromString(body)
             # As JSON, since a NaN makes messages unequal to themselves.
-            assert json_format.MessageToJson(got) == json_format.MessageToJson(want)
+            assert json_format.MessageToDict(got) == json_format.MessageToDict(want)
         assert _frames.read(stream) is None

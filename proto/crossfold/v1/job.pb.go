@@ -236,7 +236,9 @@ type JobSpec struct {
 	Predictions []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	// Set: candidates may be ended before their last fold. The job must be closed to get beyond its
 	// first fold, and its fits must be a whole grid of candidates and splits.
-	Pruning       *Pruning `protobuf:"bytes,12,opt,name=pruning,proto3" json:"pruning,omitempty"`
+	Pruning *Pruning `protobuf:"bytes,12,opt,name=pruning,proto3" json:"pruning,omitempty"`
+	// Hand fits out in the order of the job, not the longest first: for a job that may end early.
+	InOrder       bool `protobuf:"varint,13,opt,name=in_order,json=inOrder,proto3" json:"in_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -353,6 +355,13 @@ func (x *JobSpec) GetPruning() *Pruning {
 		return x.Pruning
 	}
 	return nil
+}
+
+func (x *JobSpec) GetInOrder() bool {
+	if x != nil {
+		return x.InOrder
+	}
+	return false
 }
 
 // Pruning says which candidates are not worth their remaining folds. After each fold that all
@@ -1788,7 +1797,7 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\tstore_dir\x18\x02 \x01(\tR\bstoreDir\x12\x18\n" +
 	"\aworkers\x18\x03 \x01(\rR\aworkers\x12\x14\n" +
 	"\x05slots\x18\x04 \x01(\rR\x05slots\x12;\n" +
-	"\venvironment\x18\x05 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\x8d\x04\n" +
+	"\venvironment\x18\x05 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\"\xa8\x04\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12;\n" +
 	"\venvironment\x18\x02 \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12&\n" +
@@ -1806,7 +1815,8 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\x06limits\x18\n" +
 	" \x01(\v2\x14.crossfold.v1.LimitsR\x06limits\x12 \n" +
 	"\vpredictions\x18\v \x03(\tR\vpredictions\x12/\n" +
-	"\apruning\x18\f \x01(\v2\x15.crossfold.v1.PruningR\apruning\"V\n" +
+	"\apruning\x18\f \x01(\v2\x15.crossfold.v1.PruningR\apruning\x12\x19\n" +
+	"\bin_order\x18\r \x01(\bR\ainOrder\"V\n" +
 	"\aPruning\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1f\n" +
 	"\vparams_json\x18\x02 \x01(\tR\n" +

@@ -29,8 +29,9 @@ from sklearn.model_selection import _validation
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
+from crossfold import _safe
 from crossfold._environment import environment
-from crossfold._runtime import _safe, _ways
+from crossfold._runtime import _ways
 from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone
 from crossfold.v1.task_pb2 import Task
 

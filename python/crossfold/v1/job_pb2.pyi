@@ -32,7 +32,7 @@ class HelloResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., store_dir: _Optional[str] = ..., workers: _Optional[int] = ..., slots: _Optional[int] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("name", "environment", "code", "dataset_id", "split_spec", "splits", "candidates", "fits", "max_parallel", "limits", "predictions", "pruning")
+    __slots__ = ("name", "environment", "code", "dataset_id", "split_spec", "splits", "candidates", "fits", "max_parallel", "limits", "predictions", "pruning", "in_order")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class JobSpec(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     PRUNING_FIELD_NUMBER: _ClassVar[int]
+    IN_ORDER_FIELD_NUMBER: _ClassVar[int]
     name: str
     environment: _task_pb2.Environment
     code: _task_pb2.Code
@@ -57,7 +58,8 @@ class JobSpec(_message.Message):
     limits: _task_pb2.Limits
     predictions: _containers.RepeatedScalarFieldContainer[str]
     pruning: Pruning
-    def __init__(self, name: _Optional[str] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ..., code: _Optional[_Union[_task_pb2.Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split_spec: _Optional[_Union[_data_pb2.SplitSpec, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ..., fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ..., max_parallel: _Optional[int] = ..., limits: _Optional[_Union[_task_pb2.Limits, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ..., pruning: _Optional[_Union[Pruning, _Mapping]] = ...) -> None: ...
+    in_order: bool
+    def __init__(self, name: _Optional[str] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ..., code: _Optional[_Union[_task_pb2.Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split_spec: _Optional[_Union[_data_pb2.SplitSpec, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ..., fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ..., max_parallel: _Optional[int] = ..., limits: _Optional[_Union[_task_pb2.Limits, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ..., pruning: _Optional[_Union[Pruning, _Mapping]] = ..., in_order: _Optional[bool] = ...) -> None: ...
 
 class Pruning(_message.Message):
     __slots__ = ("rule", "params_json", "policy")
