@@ -45,7 +45,7 @@ class FitJob(Job):
         self._split_rows: list[int] = []
         self._settings: IdentityMap[int] = IdentityMap()
         self._by_digest: dict[bytes, int] = {}
-        self._hints = Hints()
+        self._hints = Hints(self.options.share_prefixes)
         self.candidates = 0
         # Names of the metrics, once a fit told them; None for a single one.
         self._metrics: list[str] | None = None
@@ -67,6 +67,7 @@ class FitJob(Job):
         spec.environment.code.update(_sources.needed_by(first.candidate, pickled=code))
         spec.code.CopyFrom(_preload.surroundings())
         spec.code.blob_id = self.session.objects.blob(code)
+        spec.code.sharing.prefixes = self.options.share_prefixes
         used = [*first.candidate.values(), *(first.candidate.get("parameters") or {}).values()]
         spec.code.preload.extend(_preload.for_estimators([*used, first.shared.get("scorer")]))
         try:

@@ -18,15 +18,17 @@ _LONGEST_TUPLE = 8
 class Hints:
     """The hints of one job; its estimators are alike but for their parameters."""
 
-    def __init__(self) -> None:
-        self._leading: dict[str, str] | None = None
+    def __init__(self, prefixes: bool) -> None:
+        # Nothing is shared behind steps that are not described.
+        self._leading: dict[str, str] | None = None if prefixes else {}
+        self._prefixes = prefixes
 
     def give(self, message: pb.Candidate, candidate: dict[str, Any]) -> None:
         """Add what is known of a candidate, the varying arguments of a lifted fit, to its message."""
         parameters = candidate.get("parameters")
         if isinstance(parameters, dict):
             message.features.update(_features(parameters))
-        if self._leading is None or parameters is None:
+        if self._prefixes and (self._leading is None or parameters is None):
             self._leading = _leading(candidate.get("estimator"))
         if self._leading:
             message.prefix_key = self._prefix_key(parameters or {})

@@ -1,4 +1,4 @@
-"""What the drop-ins can do beyond scikit-learn: options, all off by default."""
+"""What the drop-ins can do beyond scikit-learn: options; by default none changes what is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from crossfold.v1 import task_pb2
 _LONGEST = 1e9
 
 #: The options of cross_validate and its siblings; a search has all of them.
-FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory")
+FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes")
+
+# They change nothing of what a fit is: without a cluster they have nothing to do.
+_IDLE_AT_HOME = ("name", "share_prefixes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class Options:
     name: str | None = None
     fit_timeout: float | None = None
     fit_memory: int | None = None
+    share_prefixes: bool = True
     budget: float | None = None
     stop_at: float | None = None
     keep_models: str | os.PathLike[str] | None = None
@@ -46,8 +50,8 @@ class Options:
 
     @property
     def active(self) -> list[str]:
-        """The options that are on and need the cluster: only the name does not."""
-        given = {name: getattr(self, name) for name in ALL[1:]}
+        """The options that are on and need the cluster."""
+        given = {name: getattr(self, name) for name in ALL if name not in _IDLE_AT_HOME}
         return [name for name, value in given.items() if value is not None and value is not False]
 
     @property
@@ -89,6 +93,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), "a name: use a str"),
     "fit_timeout": (_are_seconds, f"a number of seconds above 0, at most {_LONGEST:g}"),
     "fit_memory": (_are_bytes, "a whole number of bytes above 0, such as 2 * 1024**3"),
+    "share_prefixes": (lambda value: isinstance(value, bool), "True or False"),
     "budget": (_are_seconds, f"a number of seconds above 0, at most {_LONGEST:g}"),
     "stop_at": (lambda value: _is_number(value) and not math.isnan(value), "a score: use a number"),
     "keep_models": (lambda value: isinstance(value, str | os.PathLike), "a folder: use its path"),
@@ -104,6 +109,9 @@ DOCUMENTATION = {
     "fit_memory": """int, default=None
         Bytes that one fit may add to the memory of its process. One that takes more is killed and
         counts as a failed fit: it gets `error_score`, or raises `crossfold.FitMemoryExceeded`.""",
+    "share_prefixes": """bool, default=True
+        Whether fits take over equal fitted leading steps of pipelines from each other where that can't
+        change a result. `crossfold.report` shows what was shared.""",
     "budget": """float, default=None
         Seconds for the search, without the refit. At its end the best candidate that is finished is
         refitted; fits that were not run score NaN, with a `crossfold.PartialSearchWarning`.""",

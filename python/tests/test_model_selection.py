@@ -339,7 +339,16 @@ def test_report_of_an_unfitted_search_says_what_to_do(disconnected: None) -> Non
         crossfold.report(model_selection.GridSearchCV(SVC(), GRID))
 
 
-OPTIONS = ["name", "fit_timeout", "fit_memory", "budget", "stop_at", "keep_models", "eval_set"]
+OPTIONS = [
+    "name",
+    "fit_timeout",
+    "fit_memory",
+    "share_prefixes",
+    "budget",
+    "stop_at",
+    "keep_models",
+    "eval_set",
+]
 
 
 def assert_only_options_are_added(ours: Any, theirs: Any, options: list[str]) -> None:

@@ -120,7 +120,16 @@ def test_with_wide_limits_results_are_scikit_learns() -> None:
     assert mean_scores(ours) == mean_scores(theirs)
     assert not crossfold.report(ours).partial
     added = set(vars(ours)) - set(vars(theirs)) - {"prune", "policy"}
-    assert added == {"name", "fit_timeout", "fit_memory", "budget", "stop_at", "keep_models", "eval_set"}
+    assert added == {
+        "name",
+        "fit_timeout",
+        "fit_memory",
+        "share_prefixes",
+        "budget",
+        "stop_at",
+        "keep_models",
+        "eval_set",
+    }
 
 
 # budget and stop_at

@@ -28,9 +28,9 @@ GRID = {"text__sublinear_tf": [False, True], "model__alpha": [0.1, 1.0, 5.0]}
 FOLDS = 3
 
 
-def search(ms: Any, text: Any, grid: dict[str, list[Any]] = GRID) -> Any:
+def search(ms: Any, text: Any, grid: dict[str, list[Any]] = GRID, **options: Any) -> Any:
     pipeline = Pipeline([("text", text), ("model", RidgeClassifier())])
-    return ms.GridSearchCV(pipeline, grid, cv=FOLDS, return_train_score=True).fit(TEXTS, LABELS)
+    return ms.GridSearchCV(pipeline, grid, cv=FOLDS, return_train_score=True, **options).fit(TEXTS, LABELS)
 
 
 def test_each_prefix_is_fitted_once_per_split_on_all_slots() -> None:
@@ -45,6 +45,13 @@ def test_each_prefix_is_fitted_once_per_split_on_all_slots() -> None:
     )
     theirs = search(sklearn.model_selection, TfidfVectorizer(ngram_range=(1, 2)))
     assert_same(search_view(ours, TEXTS), search_view(theirs, TEXTS))
+
+
+def test_nothing_is_shared_when_that_is_asked_for() -> None:
+    ours = search(crossfold.model_selection, TfidfVectorizer(ngram_range=(1, 2)), share_prefixes=False)
+    history = crossfold.report(ours).history
+    assert len(history) == 6 * FOLDS
+    assert (history["shared_seconds"] == 0).all() and not history["ways"].str.contains("prefix").any()
 
 
 def test_an_unchanged_branch_is_shared_when_another_one_changes() -> None:
