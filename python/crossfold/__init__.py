@@ -114,8 +114,8 @@ def report(search: object) -> Report:
 
     `Report.history` has one row per attempt at a fit, in order of completion, with the columns
     job_id, candidate, split, worker, attempt, seconds, shared_seconds, error and ways: a pandas
-    DataFrame when pandas can be imported, else a list of dicts. `Report.partial` says whether fits are missing, and
-    `Report.model(candidate, split)` loads a model of a search with keep_models.
+    DataFrame when pandas can be imported, else a list of dicts. `Report.partial` says whether fits
+    are missing, and `Report.model(candidate, split)` loads a model of a search with keep_models.
 
     Raises
     ------
