@@ -355,7 +355,8 @@ def assert_only_options_are_added(ours: Any, theirs: Any, options: list[str]) ->
     mine, other = list(inspect.signature(ours).parameters.values()), inspect.signature(theirs).parameters
     assert list(map(str, mine[: len(other)])) == list(map(str, other.values()))
     assert [option.name for option in mine[len(other) :]] == options
-    assert all(not option.default for option in mine[len(other) :])
+    on = [option.name for option in mine[len(other) :] if option.default]
+    assert on == [name for name in options if name == "share_prefixes"]
     assert ours.__doc__.startswith(theirs.__doc__)
 
 
@@ -389,7 +390,7 @@ def test_functions_look_like_scikit_learns(name: str) -> None:
     ours: Callable[..., Any] = getattr(model_selection, name)
     theirs = getattr(reference, name)
     assert ours.__name__ == name
-    options = [] if name == "permutation_test_score" else OPTIONS[:3]
+    options = [] if name == "permutation_test_score" else OPTIONS[:4]
     assert_only_options_are_added(ours, theirs, options)
     assert pickle.loads(pickle.dumps(ours)) is ours
 
