@@ -14,8 +14,8 @@ from crossfold._hints import Hints
 from crossfold.v1 import task_pb2 as pb
 
 
-def hints(estimator: Any, *settings: Any) -> list[pb.Candidate]:
-    job, messages = Hints(), []
+def hints(estimator: Any, *settings: Any, prefixes: bool = True) -> list[pb.Candidate]:
+    job, messages = Hints(prefixes), []
     for parameters in settings:
         message = pb.Candidate()
         job.give(message, {"estimator": estimator, "parameters": parameters})
@@ -65,3 +65,10 @@ def test_what_is_not_shared_has_no_key() -> None:
     assert [message.prefix_key for message in hints(Pipeline([("a", model, 3)]), {})] == [""]
     pipeline = make_pipeline(StandardScaler(), model)
     assert [message.prefix_key for message in hints(pipeline, {"standardscaler": Own()})] == [""]
+
+
+def test_without_sharing_no_candidate_has_a_key() -> None:
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    (message,) = hints(pipeline, {"logisticregression__C": 2.0}, prefixes=False)
+    assert message.prefix_key == ""
+    assert dict(message.features) == {"logisticregression__C": 2.0}
