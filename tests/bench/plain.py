@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from sklearn.model_selection import ParameterGrid
+
 from bench import work
 from bench.figures import CORES, OURS, Figure
 from bench.searches import compared_search
@@ -41,7 +43,8 @@ def _save_service_times(fits: Sequence[dict[str, float]], plain: Figure) -> None
         "task_seconds": idle,
         "result_seconds": 0,
         "coordinator_seconds": 0,
-        "fits": [{"split": fit["split"], "seconds": fit["seconds"]} for fit in fits],
+        "candidates": list(ParameterGrid(work.search("plain").grid)),
+        "fits": [{key: fit[key] for key in ("candidate", "split", "seconds")} for fit in fits],
     }
     SERVICE_TIMES.parent.mkdir(parents=True, exist_ok=True)
     SERVICE_TIMES.write_text(json.dumps(inputs) + "\n")

@@ -31,7 +31,7 @@ class Runner:
     """A peer that runs scikit-learn's searches through its joblib backend; others override."""
 
     fits: Sequence[Mapping[str, float]] = ()
-    """The last search's fits in the job's order: split and seconds of each, where known."""
+    """The last search's fits in the job's order: candidate, split and seconds of each, where known."""
 
     def start(self, processes: int) -> None:
         """Start the peer's processes: what a script does before its first search."""

@@ -15,6 +15,8 @@ type Inputs struct {
 	Source string `json:"source"`
 	// Fits holds the fits of a job in its order.
 	Fits []Fit `json:"fits"`
+	// Candidates holds the numeric parameters of each candidate, as a client tells them to the planner.
+	Candidates []map[string]float64 `json:"candidates"`
 	// TaskSeconds is from a slot's getting free to its next task's first fit.
 	TaskSeconds float64 `json:"task_seconds"`
 	// ResultSeconds is from a fit's end to the stored result's arrival at the coordinator.
@@ -23,10 +25,11 @@ type Inputs struct {
 	CoordinatorSeconds float64 `json:"coordinator_seconds"`
 }
 
-// Fit is a measured fit: its split, and its seconds on one core.
+// Fit is a measured fit: whose it is, its split, and its seconds on one core.
 type Fit struct {
-	Split   uint32  `json:"split"`
-	Seconds float64 `json:"seconds"`
+	Candidate uint32  `json:"candidate"`
+	Split     uint32  `json:"split"`
+	Seconds   float64 `json:"seconds"`
 }
 
 //go:embed testdata/plain.json
@@ -60,6 +63,10 @@ func parse(data []byte) (Inputs, error) {
 		if !(fit.Seconds > 0) || math.IsInf(fit.Seconds, 1) {
 			return inputs, fmt.Errorf("simulate: fit %d took %g s: give a positive number", i, fit.Seconds)
 		}
+		if int(fit.Candidate) >= len(inputs.Candidates) {
+			return inputs, fmt.Errorf("simulate: fit %d is of candidate %d, but there are %d candidates",
+				i, fit.Candidate, len(inputs.Candidates))
+		}
 	}
 	for name, seconds := range map[string]float64{
 		"task_seconds": inputs.TaskSeconds, "result_seconds": inputs.ResultSeconds,
@@ -86,7 +93,18 @@ func (i Inputs) Repeated(fits int, mean float64) []Fit {
 	all := make([]Fit, fits)
 	for n := range all {
 		fit := i.Fits[n%len(i.Fits)]
-		all[n] = Fit{Split: fit.Split, Seconds: fit.Seconds * scale}
+		fit.Candidate += uint32(n / len(i.Fits) * len(i.Candidates))
+		fit.Seconds *= scale
+		all[n] = fit
 	}
 	return all
+}
+
+// features are what the planner is told of a candidate. Of repetitions it is told nothing: they would
+// only be known too well.
+func (i Inputs) features(candidate uint32) map[string]float64 {
+	if int(candidate) >= len(i.Candidates) {
+		return nil
+	}
+	return i.Candidates[candidate]
 }

@@ -97,7 +97,9 @@ func Run(cluster Cluster, inputs Inputs, fits []Fit) (Outcome, error) {
 	r.apply(step)
 	units := make([]plan.Unit, len(fits))
 	for i, fit := range fits {
-		units[i] = plan.Unit{Index: uint32(i), Split: fit.Split}
+		units[i] = plan.Unit{
+			Index: uint32(i), Split: fit.Split, Candidate: fit.Candidate, Features: inputs.features(fit.Candidate),
+		}
 	}
 	r.apply(job.Append(units))
 	r.apply(job.Close())

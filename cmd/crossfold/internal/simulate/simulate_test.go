@@ -11,7 +11,7 @@ import (
 func even(fits int, seconds float64) []Fit {
 	all := make([]Fit, fits)
 	for i := range all {
-		all[i] = Fit{Split: uint32(i % 5), Seconds: seconds}
+		all[i] = Fit{Candidate: uint32(i / 5), Split: uint32(i % 5), Seconds: seconds}
 	}
 	return all
 }
@@ -95,8 +95,8 @@ func TestTheRecordedInputsReachTheGoal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := report.Rows[2].Speedup; got < 12 {
-		t.Errorf("13 nodes are %.2f times as fast as one, want at least 12", got)
+	if got := report.Rows[2].Speedup; got < 12.5 {
+		t.Errorf("13 nodes are %.2f times as fast as one, want at least 12.5", got)
 	}
 	var text bytes.Buffer
 	if err := report.Text(&text); err != nil {
@@ -113,10 +113,11 @@ func TestBadInputsAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`:                           "make bench CASE=plain",
 		`{"source": "s", "fits": []}`: "0 fits",
-		`{"source": "", "fits": [{"seconds": 1}]}`:                      `source ""`,
-		`{"source": "s", "fits": [{"seconds": 0}]}`:                     "fit 0 took 0 s",
-		`{"source": "s", "fits": [{"seconds": 1}], "task_seconds": -1}`: "task_seconds is -1",
-		`{"source": "s", "fits": [{"seconds": 1}], "tasks": 1}`:         "tasks",
+		`{"source": "", "fits": [{"seconds": 1}]}`:                                          `source ""`,
+		`{"source": "s", "fits": [{"seconds": 0}]}`:                                         "fit 0 took 0 s",
+		`{"source": "s", "fits": [{"seconds": 1}]}`:                                         "fit 0 is of candidate 0",
+		`{"source": "s", "fits": [{"seconds": 1}], "candidates": [{}], "task_seconds": -1}`: "task_seconds is -1",
+		`{"source": "s", "fits": [{"seconds": 1}], "tasks": 1}`:                             "tasks",
 	} {
 		if _, err := parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", text, err, want)
