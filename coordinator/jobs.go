@@ -97,8 +97,9 @@ func (j *job) add(more *pb.Append) gather.Step {
 		units = append(units, plan.Unit{
 			Index: uint32(len(j.fits)), Split: fit.GetSplit(), Candidate: fit.GetCandidate(),
 			Prefix: candidate.GetPrefixKey(), Features: candidate.GetFeatures(),
+			Family: candidate.GetFamilyKey(), Size: candidate.GetFamilySize(),
 			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) +
-				len(candidate.GetPrefixKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
+				len(candidate.GetPrefixKey()) + len(candidate.GetFamilyKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
 		})
 		j.fits = append(j.fits, fit)
 		if j.predicted != nil {
@@ -153,6 +154,9 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 		task.Fits[i] = &pb.TaskFit{
 			Index: index, CandidateIndex: fit.GetCandidate(), SplitIndex: fit.GetSplit(),
 			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(), Sharers: j.machine.Sharers(index),
+		}
+		if members, largest, total := j.machine.Family(index); members > 0 {
+			task.Fits[i].Family = &pb.Family{Members: members, Largest: largest, Total: total}
 		}
 	}
 	return task

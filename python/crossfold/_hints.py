@@ -32,6 +32,23 @@ class Hints:
             self._leading = _leading(candidate.get("estimator"))
         if self._leading:
             message.prefix_key = self._prefix_key(parameters or {})
+        if self._prefixes:
+            self._give_family(message, candidate.get("estimator"), parameters or {})
+
+    def _give_family(self, message: pb.Candidate, estimator: Any, parameters: dict[str, Any]) -> None:
+        """Add the family of the final estimator, if all that is before it is shared, too."""
+        from crossfold import _families
+
+        name, final = _families.final_step(estimator, len(self._leading or ()))
+        if self._leading and not message.prefix_key:
+            return
+        final = parameters.get(name, final) if name else final
+        start = f"{name}__" if name else ""
+        own = {key[len(start) :]: value for key, value in parameters.items() if key.startswith(start)}
+        member = _families.member(final, own)
+        if member is not None:
+            message.family_key = _digest([message.prefix_key, member.text])
+            message.family_size = member.size
 
     def _prefix_key(self, parameters: dict[str, Any]) -> str:
         """Equal for candidates whose leading steps are equal; empty when that can't be told."""
@@ -45,7 +62,11 @@ class Hints:
                 if text is None:
                     return ""
                 parts.append((name, text))
-        return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=8).hexdigest()
+        return _digest(parts)
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _leading(estimator: Any) -> dict[str, str]:
