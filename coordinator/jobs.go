@@ -155,11 +155,25 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 			Index: index, CandidateIndex: fit.GetCandidate(), SplitIndex: fit.GetSplit(),
 			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(), Sharers: j.machine.Sharers(index),
 		}
-		if members, largest, total := j.machine.Family(index); members > 0 {
-			task.Fits[i].Family = &pb.Family{Members: members, Largest: largest, Total: total}
-		}
+		task.Fits[i].Family = j.family(index)
 	}
 	return task
+}
+
+// family is what a worker is told of a fit's family; nil without one, and where the first candidates are
+// not to wait for the largest.
+func (j *job) family(index uint32) *pb.Family {
+	if j.spec.GetInOrder() {
+		return nil
+	}
+	if known := j.candidates[j.fits[index].GetCandidate()].GetFamily(); known != nil {
+		return known
+	}
+	members, largest, total := j.machine.Family(index)
+	if members == 0 {
+		return nil
+	}
+	return &pb.Family{Members: members, Largest: largest, Total: total}
 }
 
 // apply carries out a step. The caller holds c.mu.

@@ -111,7 +111,7 @@ def final_step(estimator: Any, leading: int) -> tuple[str, Any]:
 
     Any other estimator is itself its last step, without a name. The step is None where others go before it.
     """
-    if type(estimator).__name__ != "Pipeline":
+    if f"{type(estimator).__module__}.{type(estimator).__qualname__}" != "sklearn.pipeline.Pipeline":
         return "", estimator
     steps = estimator.steps
     if not isinstance(steps, list) or not _safe.without_memory(vars(estimator)):

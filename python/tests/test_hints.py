@@ -82,6 +82,14 @@ def test_candidates_that_differ_in_size_are_a_family() -> None:
     assert [size for _, size in (small, large, deep)] == [10, 300, 10]
 
 
+def test_a_family_is_counted_beforehand() -> None:
+    forest, job, message = RandomForestClassifier(random_state=0), Hints(True), pb.Candidate()
+    settings = [{"n_estimators": size, "max_depth": depth} for size in (3, 9, 5) for depth in (1, None)]
+    job.expect(forest, settings)
+    job.give(message, {"estimator": forest, "parameters": settings[0]})
+    assert message.family == pb.Family(members=3, largest=9, total=17)
+
+
 def test_a_family_is_behind_one_prefix() -> None:
     pipeline = Pipeline([("scale", StandardScaler()), ("model", LogisticRegression())])
     model = {"model": RandomForestClassifier(random_state=0)}

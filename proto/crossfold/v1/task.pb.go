@@ -458,7 +458,9 @@ type Candidate struct {
 	// A hint as well.
 	FamilyKey string `protobuf:"bytes,20,opt,name=family_key,json=familyKey,proto3" json:"family_key,omitempty"`
 	// How large it is in its family, such as its number of trees.
-	FamilySize    uint64 `protobuf:"varint,21,opt,name=family_size,json=familySize,proto3" json:"family_size,omitempty"`
+	FamilySize uint64 `protobuf:"varint,21,opt,name=family_size,json=familySize,proto3" json:"family_size,omitempty"`
+	// Its family, when who submits knows all of it beforehand; else those that were submitted so far count.
+	Family        *Family `protobuf:"bytes,22,opt,name=family,proto3" json:"family,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,6 +546,13 @@ func (x *Candidate) GetFamilySize() uint64 {
 		return x.FamilySize
 	}
 	return 0
+}
+
+func (x *Candidate) GetFamily() *Family {
+	if x != nil {
+		return x.Family
+	}
+	return nil
 }
 
 type isCandidate_Setting interface {
@@ -1677,7 +1686,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\ventry_point\x18\x02 \x01(\tR\n" +
 	"entryPoint\x12\x1f\n" +
 	"\vparams_json\x18\x03 \x01(\tR\n" +
-	"paramsJson\"\xc7\x02\n" +
+	"paramsJson\"\xf5\x02\n" +
 	"\tCandidate\x12-\n" +
 	"\x06pickle\x18\x01 \x01(\v2\x13.crossfold.v1.ValueH\x00R\x06pickle\x12!\n" +
 	"\vparams_json\x18\x02 \x01(\tH\x00R\n" +
@@ -1688,7 +1697,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\n" +
 	"family_key\x18\x14 \x01(\tR\tfamilyKey\x12\x1f\n" +
 	"\vfamily_size\x18\x15 \x01(\x04R\n" +
-	"familySize\x1a;\n" +
+	"familySize\x12,\n" +
+	"\x06family\x18\x16 \x01(\v2\x14.crossfold.v1.FamilyR\x06family\x1a;\n" +
 	"\rFeaturesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\t\n" +
@@ -1856,31 +1866,32 @@ var file_crossfold_v1_task_proto_depIdxs = []int32{
 	4,  // 2: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
 	23, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
 	18, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
-	5,  // 5: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	6,  // 6: crossfold.v1.TaskFit.family:type_name -> crossfold.v1.Family
-	23, // 7: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
-	1,  // 8: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	24, // 9: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
-	7,  // 10: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
-	8,  // 11: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	10, // 12: crossfold.v1.Task.limits:type_name -> crossfold.v1.Limits
-	17, // 13: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
-	23, // 14: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
-	0,  // 15: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	19, // 16: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	20, // 17: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	23, // 18: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
-	11, // 19: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
-	12, // 20: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	14, // 21: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
-	17, // 22: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	21, // 23: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	22, // 24: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	6,  // 5: crossfold.v1.Candidate.family:type_name -> crossfold.v1.Family
+	5,  // 6: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
+	6,  // 7: crossfold.v1.TaskFit.family:type_name -> crossfold.v1.Family
+	23, // 8: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	1,  // 9: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
+	24, // 10: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	7,  // 11: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
+	8,  // 12: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
+	10, // 13: crossfold.v1.Task.limits:type_name -> crossfold.v1.Limits
+	17, // 14: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	23, // 15: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	0,  // 16: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
+	19, // 17: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	20, // 18: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	23, // 19: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	11, // 20: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
+	12, // 21: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
+	14, // 22: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
+	17, // 23: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	21, // 24: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	22, // 25: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }

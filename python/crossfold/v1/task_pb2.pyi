@@ -78,7 +78,7 @@ class Step(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entry_point: _Optional[str] = ..., params_json: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("pickle", "params_json", "prefix_key", "features", "family_key", "family_size")
+    __slots__ = ("pickle", "params_json", "prefix_key", "features", "family_key", "family_size", "family")
     class FeaturesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -92,13 +92,15 @@ class Candidate(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     FAMILY_KEY_FIELD_NUMBER: _ClassVar[int]
     FAMILY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
     pickle: _data_pb2.Value
     params_json: str
     prefix_key: str
     features: _containers.ScalarMap[str, float]
     family_key: str
     family_size: int
-    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ..., prefix_key: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ..., family_key: _Optional[str] = ..., family_size: _Optional[int] = ...) -> None: ...
+    family: Family
+    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ..., prefix_key: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ..., family_key: _Optional[str] = ..., family_size: _Optional[int] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
 
 class Family(_message.Message):
     __slots__ = ("members", "largest", "total")
