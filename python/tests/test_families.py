@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
@@ -27,6 +28,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring
 from sklearn.model_selection._validation import _fit_and_score
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import (
@@ -201,6 +203,42 @@ def test_behind_a_shared_prefix(name: str, tmp_path: Any) -> None:
         assert same(ours, fold_fit(pipeline, X, y))
         ways += _ways.take()
     assert ways.count("family: fitted for all") == 1 and ways.count("family: cut from the largest") == 4
+
+
+NEIGHBOURS: dict[str, tuple[Any, Any, Any]] = {
+    "tree": (KNeighborsClassifier(), X, CLASSES),
+    "weighted": (
+        KNeighborsClassifier(weights="distance", algorithm="ball_tree", metric="manhattan"),
+        X,
+        NAMES,
+    ),
+    "values": (KNeighborsRegressor(algorithm="brute"), X, VALUES),
+    "weighted values": (KNeighborsRegressor(algorithm="brute", weights="distance", p=3), X, VALUES),
+    "equal distances": (KNeighborsClassifier(), np.round(X), CLASSES),
+    "equal distances at once": (KNeighborsRegressor(algorithm="brute"), np.round(X), VALUES),
+    "frame": (KNeighborsRegressor(), pd.DataFrame(X, columns=list("abcde")), VALUES),
+}
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_neighbours_are_searched_once(name: str, tmp_path: Any) -> None:
+    estimator, data, y = NEIGHBOURS[name]
+    slots, ways, sizes = (Slot(tmp_path), Slot(tmp_path)), [], [3, 1, 100, 8, 20]
+    _ways.take()
+    for number, size in enumerate(sizes):
+        for model in (clone(estimator).set_params(n_neighbors=size),):
+            for whole in (model, make_pipeline(StandardScaler(), model)):
+                ours, _ = slots[number % 2].fit(whole, sizes, data=data, y=y)
+                theirs = fold_fit(whole, data, y)
+                assert ours["test_scores"] == theirs["test_scores"]
+                assert ours["train_scores"] == theirs["train_scores"]
+                assert (
+                    ours["estimator"].predict(data[:9]).tolist()
+                    == theirs["estimator"].predict(data[:9]).tolist()
+                )
+        ways.append(_ways.take())
+    assert ["family: neighbours for all" in way for way in ways].index(True) == 0
+    assert all("family: neighbours taken over" in way for way in ways[3:])
 
 
 def test_sparse_data(tmp_path: Any) -> None:

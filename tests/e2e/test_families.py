@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeClassifier
@@ -56,6 +57,15 @@ def test_the_largest_is_fitted_once_per_split(name: str) -> None:
     assert sum("family: cut from the largest" in way for way in seen) == 2 * FOLDS
 
 
+def test_neighbours_are_searched_for_once_per_split() -> None:
+    grid = {"n_neighbors": [1, 50, 9], "weights": ["uniform", "distance"]}
+    ours = search(crossfold.model_selection, KNeighborsClassifier(), grid)
+    assert_same(
+        search_view(ours, X), search_view(search(sklearn.model_selection, KNeighborsClassifier(), grid), X)
+    )
+    assert sum("family: neighbours for all" in way for way in ways(ours)) == FOLDS
+
+
 def test_families_behind_a_prefix() -> None:
     pipeline = Pipeline([("wide", PolynomialFeatures()), ("model", RandomForestClassifier(random_state=0))])
     grid = {"model__max_depth": [4, None], "model__n_estimators": [4, 30, 12]}
@@ -80,8 +90,8 @@ def test_models_that_are_handed_out_are_scikit_learns() -> None:
 
 @pytest.mark.parametrize(
     "estimator",
-    [RandomForestClassifier(), RandomForestClassifier(random_state=0, oob_score=True)],
-    ids=["unseeded", "out of bag"],
+    [RandomForestClassifier(), GradientBoostingClassifier(random_state=0, n_iter_no_change=3)],
+    ids=["unseeded", "stops early"],
 )
 def test_what_can_not_be_cut_is_fitted_for_itself(estimator: Any) -> None:
     ours = search(crossfold.model_selection, estimator, {"n_estimators": [5, 40, 20]})

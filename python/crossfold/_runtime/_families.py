@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from sklearn.base import clone
 
 from crossfold import _families
-from crossfold._runtime import _cuts, _ways
+from crossfold._runtime import _cuts, _neighbours, _ways
 from crossfold._runtime._parts import Made, Part, Parts, alone
 from crossfold.v1 import task_pb2
 
@@ -65,6 +65,7 @@ class Family:
         self._target = target
         self._desk = desk
         self._kind = _cuts.kind_of(final)
+        self._trained: str | None = None
 
     @classmethod
     def of(
@@ -83,6 +84,9 @@ class Family:
         """Answer the calls that may be shared."""
         if self._kind is not None:
             replace(type(self.final), "fit", self._fit)
+        else:
+            replace(type(self.final), "fit", self._train)
+            replace(type(self.final), "kneighbors", self._kneighbors)
 
     def _fit(self, original: _Call, model: Any, X: Any, y: Any = None, **params: Any) -> Any:
         call = functools.partial(original, model, X, y, **params)
@@ -101,6 +105,69 @@ class Family:
                 if part is None:
                     return self._make(file, original, model, X, y)
         return call() if part is None else self._take(part, model)
+
+    # Neighbours: the fit is each candidate's own, the search for neighbours is shared.
+
+    def _train(self, original: _Call, model: Any, X: Any, y: Any = None, **params: Any) -> Any:
+        if model is self.final and y is self._target and not params:
+            self._trained = self._desk.named(X)
+        return original(model, X, y, **params)
+
+    def _kneighbors(
+        self,
+        original: _Call,
+        model: Any,
+        X: Any = None,
+        n_neighbors: Any = None,
+        return_distance: bool = True,
+    ) -> Any:
+        call = functools.partial(original, model, X, n_neighbors, return_distance)
+        known = self._desk.named(X)
+        if model is not self.final or known is None or self._trained is None or n_neighbors is not None:
+            return call()
+        most = min(self._hint.largest + 1, model.n_samples_fit_)
+        if self._member.size > most or not _neighbours.is_by_order(model, X):
+            return call()
+        key = self._desk.digest(
+            "neighbours", self._trained, known, self._member.text, model._fit_method, str(most)
+        )
+        found = (
+            None if key in self._desk.cheap else self._found(key, functools.partial(original, model, X, most))
+        )
+        cut = None if found is None else _neighbours.first(model, X, found, self._member.size)
+        if cut is None:
+            return call()
+        return cut if return_distance else cut[1]
+
+    def _found(self, key: str, search: _Call) -> Any:
+        """The neighbours that all members need: taken over, or searched for; None where that may not be."""
+        file = self._desk.folder / f"{key}.part"
+        part = self._desk.parts.find(file)
+        if part is None and self._desk.hasty and self._is_smaller:
+            return None
+        if part is None:
+            with alone(file) as waited:
+                self._desk.bill.waited["score"] += waited
+                part = self._desk.parts.find(file)
+                if part is None:
+                    return self._search(file, search)
+        self._charge("score", part.seconds)
+        self._desk.bill.taken["score"] += part.seconds
+        _ways.note("family: neighbours taken over")
+        return part.value()
+
+    def _search(self, file: Path, search: _Call) -> Any:
+        began = time.perf_counter()
+        found = search()
+        seconds = time.perf_counter() - began
+        if self._desk.worth(seconds, sum(values.nbytes for values in found)):
+            self._desk.parts.publish(file, Made(found, {}, [], seconds, 0.0))
+            self._desk.bill.given["score"] += seconds
+            self._charge("score", seconds)
+            _ways.note("family: neighbours for all")
+        else:
+            self._desk.cheap.add(file.stem)
+        return found
 
     @property
     def _is_smaller(self) -> bool:
@@ -143,13 +210,13 @@ class Family:
             return
         self._desk.parts.publish(file, Made(blocks, state, [], seconds, 0.0))
         self._desk.bill.given["fit"] += seconds
-        self._desk.bill.share["fit"] += seconds * self._fraction
+        self._charge("fit", seconds)
         _ways.note("family: fitted for all")
 
     def _take(self, part: Part, model: Any) -> Any:
         self._become(model, part.state(fresh=True), part.value())
         self._desk.bill.taken["fit"] += part.seconds * self._member.size / self._hint.largest
-        self._desk.bill.share["fit"] += part.seconds * self._fraction
+        self._charge("fit", part.seconds)
         _ways.note("family: cut from the largest")
         return model
 
@@ -158,10 +225,10 @@ class Family:
         vars(model).update(self._kind.cut(state, blocks, self._member.size))
         self._kind.finish(model)
 
-    @property
-    def _fraction(self) -> float:
-        """This member's share of the work: by its size, as if each had been fitted for itself."""
-        return self._member.size / max(self._hint.total, self._member.size)
+    def _charge(self, phase: str, seconds: float) -> None:
+        """Add this member's share of the work: by its size, as if each had done it for itself."""
+        size = self._member.size
+        self._desk.bill.share[phase] += seconds * size / max(self._hint.total, size)
 
 
 def _is_valid(model: Any) -> bool:
