@@ -97,8 +97,9 @@ func (j *job) add(more *pb.Append) gather.Step {
 		units = append(units, plan.Unit{
 			Index: uint32(len(j.fits)), Split: fit.GetSplit(), Candidate: fit.GetCandidate(),
 			Prefix: candidate.GetPrefixKey(), Features: candidate.GetFeatures(),
+			Family: candidate.GetFamilyKey(), Size: candidate.GetFamilySize(),
 			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) +
-				len(candidate.GetPrefixKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
+				len(candidate.GetPrefixKey()) + len(candidate.GetFamilyKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
 		})
 		j.fits = append(j.fits, fit)
 		if j.predicted != nil {
@@ -154,8 +155,25 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 			Index: index, CandidateIndex: fit.GetCandidate(), SplitIndex: fit.GetSplit(),
 			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(), Sharers: j.machine.Sharers(index),
 		}
+		task.Fits[i].Family = j.family(index)
 	}
 	return task
+}
+
+// family is what a worker is told of a fit's family; nil without one, and where the first candidates are
+// not to wait for the largest.
+func (j *job) family(index uint32) *pb.Family {
+	if j.spec.GetInOrder() {
+		return nil
+	}
+	if known := j.candidates[j.fits[index].GetCandidate()].GetFamily(); known != nil {
+		return known
+	}
+	members, largest, total := j.machine.Family(index)
+	if members == 0 {
+		return nil
+	}
+	return &pb.Family{Members: members, Largest: largest, Total: total}
 }
 
 // apply carries out a step. The caller holds c.mu.

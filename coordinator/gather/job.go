@@ -195,6 +195,11 @@ func (j *Job) SetHosts(hosts int) { j.planner.SetHosts(hosts) }
 // Sharers is how many units share the prefix and the split of one, itself included; 0 without one.
 func (j *Job) Sharers(index uint32) uint32 { return j.planner.Sharers(index) }
 
+// Family tells of the units whose models are cut from one; all 0 for a unit without others.
+func (j *Job) Family(index uint32) (members uint32, largest, total uint64) {
+	return j.planner.Family(index)
+}
+
 // SetSlots tells how many slots may work for the job now; with 0 nothing is handed out.
 func (j *Job) SetSlots(slots int) Step {
 	j.slots = slots

@@ -8,9 +8,12 @@ import (
 
 // groupKey names what the units of a group share.
 type groupKey struct {
-	split  uint32
-	prefix string
+	split          uint32
+	prefix, family string
 }
+
+// shared names what one unit of the group fits for all: the prefix, the largest of the family, or both.
+func (k groupKey) shared() string { return k.prefix + k.family }
 
 // stage is how far the shared prefix of a group is.
 type stage uint8
@@ -25,7 +28,8 @@ const (
 	stages
 )
 
-// group is the waiting units of one split that share a prefix.
+// group is the waiting units of one split that share a prefix, or are of one family. A family's largest is
+// fitted like a prefix: by the first of its units, for all.
 type group struct {
 	key groupKey
 	// units wait, those before head are gone; once something was observed the longest is first.
@@ -34,6 +38,8 @@ type group struct {
 	stage stage
 	// added counts the units there ever were.
 	added uint32
+	// largest is the greatest size of a unit, total the sum of all.
+	largest, total uint64
 	// longest is the time expected of the longest waiting unit, with the prefix while it is cold.
 	longest float64
 	// unsorted says that a unit came that may not be in its place, listed that Planner.bySplit has it.
@@ -46,14 +52,18 @@ type group struct {
 
 func (g *group) waiting() []Unit { return g.units[g.head:] }
 
-// isShared says whether units share a prefix here.
-func (g *group) isShared() bool { return g.key.prefix != "" && g.added > 1 }
+// isShared says whether units share work here.
+func (g *group) isShared() bool { return g.key.shared() != "" && g.added > 1 }
 
-// order puts the longest units first; equal ones stay in the order of the job.
+// order puts the longest units first; equal ones stay in the order of the job. While nobody has begun,
+// the largest is first.
 func (g *group) order(seconds func(Unit) float64) {
 	g.units = slices.Delete(g.units, 0, g.head)
 	g.head = 0
 	slices.SortStableFunc(g.units, func(a, b Unit) int {
+		if g.stage == cold && a.Size != b.Size {
+			return -cmp.Compare(a.Size, b.Size)
+		}
 		return cmp.Or(-cmp.Compare(seconds(a), seconds(b)), cmp.Compare(a.Index, b.Index))
 	})
 	g.unsorted = false

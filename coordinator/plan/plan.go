@@ -49,6 +49,10 @@ type Unit struct {
 	Bytes int
 	// Prefix is equal for units that fit an equal prefix; empty: none.
 	Prefix string
+	// Family is equal for units of which the smaller ones are cut from the largest one's model, Size how
+	// large a unit is; empty: none. Units of one family have one prefix.
+	Family string
+	Size   uint64
 	// Features is what its time may depend on; those of a candidate's first unit count.
 	Features map[string]float64
 }
@@ -69,9 +73,11 @@ type Planner struct {
 	open int
 
 	predictor predictor
-	// prefixes holds the seconds that fitting a prefix took.
+	// prefixes holds the seconds that fitting a prefix, or the largest of a family, took.
 	prefixes map[string]*running
-	prefix   running
+	// sharers counts the units that share a prefix, whatever their family.
+	sharers map[groupKey]uint32
+	prefix  running
 	// ranking is the number of observations at which units are ordered again; ranked says that they
 	// were.
 	ranking int
@@ -100,7 +106,7 @@ func (r *running) add(value float64) {
 func New() *Planner {
 	return &Planner{
 		groups: map[groupKey]*group{}, bySplit: map[uint32][]*group{}, prefixes: map[string]*running{},
-		ranking: firstRanking,
+		sharers: map[groupKey]uint32{}, ranking: firstRanking,
 	}
 }
 
@@ -120,16 +126,34 @@ func (p *Planner) Sharers(index uint32) uint32 {
 	if int(index) >= len(p.units) || p.units[index].group.key.prefix == "" {
 		return 0
 	}
-	return p.units[index].group.added
+	key := p.units[index].group.key
+	return p.sharers[groupKey{split: key.split, prefix: key.prefix}]
+}
+
+// Family tells of the units of one's family on its split: how many there are, itself included, the
+// largest size, and the sum of all. It is all 0 without others, and where the order of the job counts:
+// the first is not to wait for the largest.
+func (p *Planner) Family(index uint32) (members uint32, largest, total uint64) {
+	if int(index) >= len(p.units) || p.inOrder {
+		return 0, 0, 0
+	}
+	g := p.units[index].group
+	if g.key.family == "" || g.added < 2 {
+		return 0, 0, 0
+	}
+	return g.added, g.largest, g.total
 }
 
 // Add appends a unit.
 func (p *Planner) Add(unit Unit) {
-	key := groupKey{unit.Split, unit.Prefix}
+	key := groupKey{unit.Split, unit.Prefix, unit.Family}
+	if key.prefix != "" {
+		p.sharers[groupKey{split: key.split, prefix: key.prefix}]++
+	}
 	g := p.groups[key]
 	if g == nil {
 		g = &group{key: key, place: -1, stage: cold}
-		if key.prefix == "" {
+		if key.prefix == "" && key.family == "" {
 			g.stage = warm
 		}
 		p.groups[key] = g
@@ -138,7 +162,9 @@ func (p *Planner) Add(unit Unit) {
 	p.predictor.describe(unit.Candidate, unit.Features)
 	p.units = append(p.units, known{g, unit.Candidate})
 	g.added++
-	g.unsorted = g.unsorted || p.ranked
+	g.unsorted = g.unsorted || p.ranked || unit.Size > g.largest && g.added > 1 && !p.inOrder
+	g.largest = max(g.largest, unit.Size)
+	g.total += unit.Size
 	g.units = append(g.units, unit)
 	if !g.listed {
 		g.listed = true
@@ -165,7 +191,7 @@ func (p *Planner) Observe(index uint32, seconds, shared float64) {
 		p.enter(g)
 		if shared == 0 && g.isShared() {
 			// It fitted the prefix: how long it took itself is not known.
-			p.observePrefix(g.key.prefix, max(seconds-p.predictor.seconds(unit.candidate), 0))
+			p.observePrefix(g.key.shared(), max(seconds-p.predictor.seconds(unit.candidate), 0))
 			return
 		}
 	}
@@ -199,7 +225,7 @@ func (p *Planner) cost(g *group, unit Unit) float64 {
 	}
 	seconds := p.predictor.seconds(unit.Candidate)
 	if g.stage == cold && g.isShared() {
-		seconds += p.prefixSeconds(g.key.prefix)
+		seconds += p.prefixSeconds(g.key.shared())
 	}
 	return seconds
 }
@@ -316,7 +342,7 @@ func (t *assembly) takes(unit Unit, seconds float64) bool {
 // fill moves units of a group into a task until either has no more.
 func (p *Planner) fill(task *assembly, g *group, slots int) {
 	if g.stage == cold && g.isShared() {
-		prefix := p.prefixSeconds(g.key.prefix)
+		prefix := p.prefixSeconds(g.key.shared())
 		if slow := prefix > quick || p.prefix.count == 0; slow && len(task.units) > 0 {
 			return
 		} else if slow {
@@ -345,6 +371,7 @@ func (p *Planner) fill(task *assembly, g *group, slots int) {
 	}
 	if g.stage == cold && taken {
 		g.stage = warming
+		g.unsorted = g.unsorted || g.key.family != "" && p.ranked
 	}
 	if g.head == len(g.units) {
 		g.units, g.head = nil, 0
@@ -360,7 +387,7 @@ func (p *Planner) pioneers(g *group, slots int) int {
 	}
 	all := len(g.waiting())
 	fair := (p.waiting + max(slots, 1) - 1) / max(slots, 1)
-	if float64(all-fair)*p.predictor.seconds(g.units[g.head].Candidate) < p.prefixSeconds(g.key.prefix) {
+	if float64(all-fair)*p.predictor.seconds(g.units[g.head].Candidate) < p.prefixSeconds(g.key.shared()) {
 		fair = all // fitting the prefix again would take longer than what it is fitted for
 	}
 	return max(1, min(all, fair, MaxUnits))

@@ -82,8 +82,8 @@ func simulate(w work, slots, hosts int) outcome {
 		for _, index := range published[0] {
 			unit, began := w.units[index], now
 			own, share := w.seconds(unit), 0.0
-			if w.prefix != nil && unit.Prefix != "" {
-				key := prefixKey{slot * hosts / slots, unit.Split, unit.Prefix}
+			if w.prefix != nil && unit.Prefix+unit.Family != "" {
+				key := prefixKey{slot * hosts / slots, unit.Split, unit.Prefix + unit.Family}
 				if at, ok := ready[key]; ok {
 					now, share = max(now, at), w.prefix(unit)
 				} else {
@@ -260,5 +260,81 @@ func TestSharersCountTheGroup(t *testing.T) {
 	p.Add(plan.Unit{Index: 30})
 	if got, alone := p.Sharers(0), p.Sharers(30); got != 3 || alone != 0 {
 		t.Errorf("%d and %d sharers, want 3 and 0", got, alone)
+	}
+}
+
+// forest is a search over numbers of trees: n takes n times as long as 1, its smallest come first.
+func forest(sizes, families int) work {
+	var w work
+	for candidate := range uint32(sizes * families) {
+		for split := range uint32(5) {
+			size := uint64(10 * (int(candidate)%sizes + 1))
+			w.add(plan.Unit{
+				Split: split, Candidate: candidate, Family: fmt.Sprint(int(candidate) / sizes), Size: size,
+				Features: map[string]float64{"trees": float64(size)},
+			})
+		}
+	}
+	w.seconds = func(u plan.Unit) float64 { return 0.0002 * float64(u.Size) }
+	w.prefix = func(u plan.Unit) float64 { return 0.01 * float64(10*sizes) }
+	return w
+}
+
+func TestTheLargestOfAFamilyIsFittedOnceAndFirst(t *testing.T) {
+	for _, slots := range []int{1, 2, 4, 8} {
+		w := forest(30, 2)
+		result := simulate(w, slots, 1)
+		if result.fitted != 10 {
+			t.Errorf("%d slots: fitted %d times, want 10", slots, result.fitted)
+		}
+		if limit := 1.15*result.ideal(slots) + 3; result.makespan > limit {
+			t.Errorf("%d slots: %.2f s, want at most %.2f s", slots, result.makespan, limit)
+		}
+		p := plan.New()
+		for _, unit := range w.units {
+			p.Add(unit)
+		}
+		for range 10 {
+			if task := p.Next(slots); len(task) != 1 || w.units[task[0]].Size != 300 {
+				t.Fatalf("%d slots: task %v, want the largest of a family alone", slots, task)
+			}
+		}
+	}
+}
+
+func TestFamiliesAreCounted(t *testing.T) {
+	p := plan.New()
+	for _, unit := range forest(3, 1).units {
+		unit.Prefix = "text"
+		p.Add(unit)
+	}
+	p.Add(plan.Unit{Index: 15, Prefix: "text"})
+	p.Add(plan.Unit{Index: 16, Family: "alone", Size: 7})
+	if members, largest, total := p.Family(0); members != 3 || largest != 30 || total != 60 {
+		t.Errorf("%d members, largest %d, total %d, want 3, 30 and 60", members, largest, total)
+	}
+	for _, index := range []uint32{15, 16, 99} {
+		if members, largest, total := p.Family(index); members != 0 || largest != 0 || total != 0 {
+			t.Errorf("unit %d: %d members, largest %d, total %d, want none", index, members, largest, total)
+		}
+	}
+	if got := p.Sharers(0); got != 4 {
+		t.Errorf("%d sharers of the prefix, want 4 of all families", got)
+	}
+}
+
+func TestInOrderNobodyWaitsForTheLargest(t *testing.T) {
+	p := plan.New()
+	p.KeepOrder()
+	for _, unit := range forest(3, 1).units {
+		p.Add(unit)
+	}
+	for want := range uint32(5) {
+		if task := p.Next(2); len(task) != 1 || task[0] != want {
+			t.Fatalf("task %v, want unit %d", task, want)
+		}
+	}
+	if members, _, _ := p.Family(0); members != 0 {
+		t.Errorf("%d members, want none", members)
 	}
 }

@@ -80,6 +80,8 @@ class FitJob(Job):
             spec.pruning.CopyFrom(self.watcher.pruning)
 
     def encode(self, payload: Fit, append: pb.Append) -> None:
+        if self.candidates == 0 and self.watcher is not None:
+            self._hints.expect(payload.candidate["estimator"], self.watcher.expected(self))
         candidate = self._candidate(payload, append)
         split = self._split(payload, append)
         extra = pickle.dumps(payload.extra) if payload.extra else b""

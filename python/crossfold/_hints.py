@@ -13,6 +13,8 @@ from crossfold.v1 import task_pb2 as pb
 _MOST_FEATURES = 16
 _LONGEST_TEXT = 40
 _LONGEST_TUPLE = 8
+# More candidates are not counted beforehand: it would keep the first fit waiting.
+_MOST_COUNTED = 1000
 
 
 class Hints:
@@ -22,6 +24,23 @@ class Hints:
         # Nothing is shared behind steps that are not described.
         self._leading: dict[str, str] | None = None if prefixes else {}
         self._prefixes = prefixes
+        self._families: dict[str, pb.Family] = {}
+
+    def expect(self, estimator: Any, candidates: list[dict[str, Any]]) -> None:
+        """Count the families of all candidates that there will be: the first fit may be the smallest."""
+        if not self._prefixes or not 1 < len(candidates) <= _MOST_COUNTED:
+            return
+        counted: dict[str, pb.Family] = {}
+        for parameters in candidates:
+            message = pb.Candidate()
+            self.give(message, {"estimator": estimator, "parameters": parameters})
+            if not message.family_key:
+                continue
+            family = counted.setdefault(message.family_key, pb.Family())
+            family.members += 1
+            family.total += message.family_size
+            family.largest = max(family.largest, message.family_size)
+        self._families = counted
 
     def give(self, message: pb.Candidate, candidate: dict[str, Any]) -> None:
         """Add what is known of a candidate, the varying arguments of a lifted fit, to its message."""
@@ -32,6 +51,25 @@ class Hints:
             self._leading = _leading(candidate.get("estimator"))
         if self._leading:
             message.prefix_key = self._prefix_key(parameters or {})
+        if self._prefixes:
+            self._give_family(message, candidate.get("estimator"), parameters or {})
+
+    def _give_family(self, message: pb.Candidate, estimator: Any, parameters: dict[str, Any]) -> None:
+        """Add the family of the final estimator, if all that is before it is shared, too."""
+        from crossfold import _families
+
+        name, final = _families.final_step(estimator, len(self._leading or ()))
+        if self._leading and not message.prefix_key:
+            return
+        final = parameters.get(name, final) if name else final
+        start = f"{name}__" if name else ""
+        own = {key[len(start) :]: value for key, value in parameters.items() if key.startswith(start)}
+        member = _families.member(final, own)
+        if member is not None:
+            message.family_key = _digest([message.prefix_key, member.text])
+            message.family_size = member.size
+            if message.family_key in self._families:
+                message.family.CopyFrom(self._families[message.family_key])
 
     def _prefix_key(self, parameters: dict[str, Any]) -> str:
         """Equal for candidates whose leading steps are equal; empty when that can't be told."""
@@ -45,7 +83,11 @@ class Hints:
                 if text is None:
                     return ""
                 parts.append((name, text))
-        return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=8).hexdigest()
+        return _digest(parts)
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _leading(estimator: Any) -> dict[str, str]:

@@ -58,6 +58,9 @@ class Watcher(Protocol):
     def opened(self, job: FitJob) -> None:
         """A job was made; nothing was handed to it yet."""
 
+    def expected(self, job: FitJob) -> list[dict[str, Any]]:
+        """The parameters of all candidates that the job will have, where they are known."""
+
     def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
         """The pickled model of a fit arrived: only with keep_models."""
 

@@ -110,6 +110,10 @@ class Run:
     def opened(self, job: FitJob) -> None:
         """Only a search tells its fits apart."""
 
+    def expected(self, job: FitJob) -> list[dict[str, Any]]:
+        """The parameters of all candidates that the job will have, where they are known."""
+        return []
+
     def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
         """Only a search keeps models."""
 

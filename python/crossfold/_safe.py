@@ -16,18 +16,19 @@ _Params = dict[str, Any]
 _Rule = Callable[[_Params], bool]
 
 
-def _seeded(params: _Params) -> bool:
+def is_seeded(params: _Params) -> bool:
+    """Whether the random numbers drawn are always the same."""
     seed = params.get("random_state")
     return isinstance(seed, int | np.integer) and not isinstance(seed, bool)
 
 
 def _seeded_or_exact(params: _Params) -> bool:
     # PCA chooses its solver when it sees X: `is_settled` looks again after the fit.
-    return _seeded(params) or params["svd_solver"] in ("auto", "full", "covariance_eigh")
+    return is_seeded(params) or params["svd_solver"] in ("auto", "full", "covariance_eigh")
 
 
 def _seeded_or_all_rows(params: _Params) -> bool:
-    return _seeded(params) or params["subsample"] is None
+    return is_seeded(params) or params["subsample"] is None
 
 
 def _reads_no_files(params: _Params) -> bool:
@@ -55,14 +56,14 @@ def _always(_params: _Params) -> bool:
 
 _RULES: dict[str, _Rule] = {
     "sklearn.compose._column_transformer.ColumnTransformer": _quiet_in_one_thread,
-    "sklearn.decomposition._factor_analysis.FactorAnalysis": _seeded,
-    "sklearn.decomposition._fastica.FastICA": _seeded,
+    "sklearn.decomposition._factor_analysis.FactorAnalysis": is_seeded,
+    "sklearn.decomposition._fastica.FastICA": is_seeded,
     "sklearn.decomposition._incremental_pca.IncrementalPCA": _always,
-    "sklearn.decomposition._kernel_pca.KernelPCA": _seeded,
-    "sklearn.decomposition._lda.LatentDirichletAllocation": _seeded,
-    "sklearn.decomposition._nmf.NMF": _seeded,
+    "sklearn.decomposition._kernel_pca.KernelPCA": is_seeded,
+    "sklearn.decomposition._lda.LatentDirichletAllocation": is_seeded,
+    "sklearn.decomposition._nmf.NMF": is_seeded,
     "sklearn.decomposition._pca.PCA": _seeded_or_exact,
-    "sklearn.decomposition._truncated_svd.TruncatedSVD": _seeded,
+    "sklearn.decomposition._truncated_svd.TruncatedSVD": is_seeded,
     "sklearn.feature_extraction._dict_vectorizer.DictVectorizer": _always,
     "sklearn.feature_extraction._hash.FeatureHasher": _always,
     "sklearn.feature_extraction.text.CountVectorizer": _reads_no_files,
@@ -80,10 +81,10 @@ _RULES: dict[str, _Rule] = {
     "sklearn.impute._base.SimpleImputer": _always,
     "sklearn.impute._knn.KNNImputer": _always,
     "sklearn.kernel_approximation.AdditiveChi2Sampler": _always,
-    "sklearn.kernel_approximation.Nystroem": _seeded,
-    "sklearn.kernel_approximation.PolynomialCountSketch": _seeded,
-    "sklearn.kernel_approximation.RBFSampler": _seeded,
-    "sklearn.kernel_approximation.SkewedChi2Sampler": _seeded,
+    "sklearn.kernel_approximation.Nystroem": is_seeded,
+    "sklearn.kernel_approximation.PolynomialCountSketch": is_seeded,
+    "sklearn.kernel_approximation.RBFSampler": is_seeded,
+    "sklearn.kernel_approximation.SkewedChi2Sampler": is_seeded,
     "sklearn.pipeline.FeatureUnion": _quiet_in_one_thread,
     "sklearn.pipeline.Pipeline": without_memory,
     "sklearn.preprocessing._data.Binarizer": _always,
@@ -101,8 +102,8 @@ _RULES: dict[str, _Rule] = {
     "sklearn.preprocessing._function_transformer.FunctionTransformer": _elementwise,
     "sklearn.preprocessing._polynomial.PolynomialFeatures": _always,
     "sklearn.preprocessing._polynomial.SplineTransformer": _always,
-    "sklearn.random_projection.GaussianRandomProjection": _seeded,
-    "sklearn.random_projection.SparseRandomProjection": _seeded,
+    "sklearn.random_projection.GaussianRandomProjection": is_seeded,
+    "sklearn.random_projection.SparseRandomProjection": is_seeded,
 }
 
 # The other score functions draw random numbers.
@@ -113,7 +114,7 @@ _FUNCTIONS = frozenset(
 
 # What an unfitted transformer may have beside its parameters; callbacks would be another attribute.
 _OUTPUT = "_sklearn_output_config"
-_EXTRA = frozenset({_OUTPUT, "_parent_callback_ctx"})
+EXTRA = frozenset({_OUTPUT, "_parent_callback_ctx"})
 
 
 def describe(transformer: Any) -> str | None:
@@ -159,7 +160,7 @@ def is_settled(fitted: Any) -> bool:
     """Whether a fitted transformer has drawn no unseeded random number."""
     if getattr(fitted, "_fit_svd_solver", None) not in ("randomized", "arpack"):
         return all(map(is_settled, parts(fitted)))
-    return _seeded(vars(fitted))
+    return is_seeded(vars(fitted))
 
 
 def parts(composite: Any) -> Iterator[Any]:
@@ -177,19 +178,19 @@ class _Unknown(Exception):
 
 
 def _estimator(estimator: Any) -> str:
-    name = _name(type(estimator))
+    name = name_of(type(estimator))
     rule = _RULES.get(name)
     if rule is None:
         raise _Unknown
     params = estimator.get_params(deep=False)
     extra = vars(estimator).keys() - params.keys()
     in_place = params.get("copy") is False or params.get("copy_X") is False
-    if not extra <= _EXTRA or in_place or not rule(params):
+    if not extra <= EXTRA or in_place or not rule(params):
         raise _Unknown
     return f"{name}({_value(params)},{_value(vars(estimator).get(_OUTPUT))})"
 
 
-def _name(it: Any) -> str:
+def name_of(it: Any) -> str:
     """The importable name of a class or function that scikit-learn or numpy defines."""
     module, name = getattr(it, "__module__", None) or "", it.__qualname__
     known = module.partition(".")[0] in ("sklearn", "numpy", "builtins")
@@ -228,12 +229,12 @@ def _object(value: Any) -> str:
         name = getattr(value, "__name__", "")
         return f"ufunc[{name}]" if getattr(np, name, None) is value else _refuse()
     if isinstance(value, type):
-        return f"type[{_name(value)}]"
+        return f"type[{name_of(value)}]"
     if callable(value) and hasattr(value, "__qualname__"):
-        name = _name(value)
+        name = name_of(value)
         return f"function[{name}]" if name in _FUNCTIONS else _refuse()
     if type(value).__qualname__ == "make_column_selector":
-        return f"{_name(type(value))}{_value(vars(value))}"
+        return f"{name_of(type(value))}{_value(vars(value))}"
     return _estimator(value)
 
 

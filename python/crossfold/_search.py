@@ -98,6 +98,9 @@ class SearchRun(Run):
         if ended:
             job.give_up()
 
+    def expected(self, job: FitJob) -> list[dict[str, Any]]:
+        return self.candidates[self._jobs[job] :]
+
     def fitted(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], value: Any) -> None:
         row = self._jobs[job] + candidate
         self.values[row, split] = value

@@ -28,6 +28,7 @@ from e2e.cluster import PrivateCluster  # noqa: E402
 from bench import (  # noqa: E402
     data,
     ensemble,
+    family,
     first,
     many,
     memory,
@@ -51,6 +52,7 @@ CASES = {
     "keras": networks,
     "many": many,
     "prefix": prefix,
+    "family": family,
     "ensemble": ensemble,
 }
 # The peers of a case that names none: it runs them in this process.

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits, load_iris
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
@@ -89,6 +91,32 @@ def prefix() -> Search:
     return Search(estimator, grid, texts, labels)
 
 
+def forests() -> Search:
+    """Random forests of 10 to 300 trees on digits."""
+    sizes = [5, 10, 20] if QUICK else range(10, 301, 10)
+    return Search(RandomForestClassifier(random_state=0), {"n_estimators": list(sizes)}, *_digits())
+
+
+def boostings() -> Search:
+    """Gradient boostings of 5 to 60 stages on digits."""
+    sizes = [2, 4] if QUICK else range(5, 61, 5)
+    boosting = GradientBoostingClassifier(random_state=0, max_depth=2)
+    return Search(boosting, {"n_estimators": list(sizes)}, *_digits())
+
+
+def neighbours() -> Search:
+    """The 1 to 60 nearest of made-up points in 6 dimensions."""
+    draw = np.random.default_rng(0)
+    X = draw.normal(size=(1_000 if QUICK else 20_000, 6))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    return Search(KNeighborsClassifier(), {"n_neighbors": [1, 3, 5, 8, 12, 20, 30, 40, 50, 60]}, X, y)
+
+
+def _digits() -> tuple[Any, Any]:
+    X, y = load_digits(return_X_y=True)
+    return (X[:200], y[:200]) if QUICK else (X, y)
+
+
 def reviews() -> tuple[list[str], np.ndarray]:
     """Sentences and whether they please; made-up ones where the reviews are not at hand."""
     if REVIEWS.exists():
@@ -106,6 +134,9 @@ SEARCHES: dict[str, Callable[[], Search]] = {
     "first": first,
     "data": data,
     "prefix": prefix,
+    "forests": forests,
+    "boostings": boostings,
+    "neighbours": neighbours,
 }
 
 

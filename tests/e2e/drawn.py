@@ -17,9 +17,14 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
     ExtraTreesClassifier,
+    GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -62,6 +67,18 @@ _CLASSIFIERS: dict[str, Choice] = {
         lambda: KNeighborsClassifier(),
         {"n_neighbors": [1, 3, 5], "weights": ["uniform", "distance"]},
     ),
+    # Families: the larger ones hold the smaller ones.
+    "forest-sizes": (
+        lambda: RandomForestClassifier(random_state=2),
+        {"n_estimators": [3, 20, 8], "max_depth": [2, None]},
+    ),
+    "boosting-sizes": (
+        lambda: GradientBoostingClassifier(random_state=0, max_depth=2),
+        {"n_estimators": [2, 12, 5], "subsample": [0.6, 1.0]},
+    ),
+    "adaptive-sizes": (lambda: AdaBoostClassifier(random_state=0), {"n_estimators": [2, 15, 6]}),
+    "bagging-sizes": (lambda: BaggingClassifier(random_state=0), {"n_estimators": [2, 15, 6]}),
+    "pruned-trees": (lambda: DecisionTreeClassifier(random_state=1), {"ccp_alpha": [0.1, 0.0, 0.02]}),
     "naive-bayes": (lambda: GaussianNB(), {"var_smoothing": [1e-9, 1e-2]}),
     "lda": (lambda: LinearDiscriminantAnalysis(), {"solver": ["svd", "lsqr"]}),
     "linear-svc": (lambda: LinearSVC(random_state=0, max_iter=300), {"C": [0.1, 1.0]}),
@@ -82,6 +99,15 @@ _REGRESSORS: dict[str, Choice] = {
         {"n_estimators": [2, 5], "subsample": [0.5, 1.0]},
     ),
     "neighbors": (lambda: KNeighborsRegressor(), {"n_neighbors": [1, 4], "p": [1, 2]}),
+    "forest-sizes": (
+        lambda: RandomForestRegressor(random_state=2),
+        {"n_estimators": [3, 20, 8], "max_depth": [2, None]},
+    ),
+    "adaptive-sizes": (lambda: AdaBoostRegressor(random_state=0), {"n_estimators": [2, 15, 6]}),
+    "histogram-sizes": (
+        lambda: HistGradientBoostingRegressor(random_state=0, min_samples_leaf=5),
+        {"max_iter": [2, 12, 5]},
+    ),
     "dummy": (lambda: DummyRegressor(), {"strategy": ["mean", "median"]}),
     "failing": (lambda: Lasso(), {"alpha": [0.1, "much"]}),
 }

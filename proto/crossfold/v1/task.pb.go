@@ -233,7 +233,8 @@ func (*Code_Recipe) isCode_Source() {}
 // Sharing says which work of one fit may serve others, too.
 type Sharing struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Equal fitted prefixes of pipelines on equal splits. It never changes a result.
+	// Equal fitted prefixes of pipelines on equal splits, and the models of families. It never changes
+	// a result.
 	Prefixes      bool `protobuf:"varint,1,opt,name=prefixes,proto3" json:"prefixes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -452,7 +453,14 @@ type Candidate struct {
 	// the planner: the worker looks itself.
 	PrefixKey string `protobuf:"bytes,3,opt,name=prefix_key,json=prefixKey,proto3" json:"prefix_key,omitempty"`
 	// What the time of a fit may depend on: numeric parameters by name, others as "name=value": 1.
-	Features      map[string]float64 `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	Features map[string]float64 `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// Equal for candidates whose models can be cut from the largest of them; empty: it has no family.
+	// A hint as well.
+	FamilyKey string `protobuf:"bytes,20,opt,name=family_key,json=familyKey,proto3" json:"family_key,omitempty"`
+	// How large it is in its family, such as its number of trees.
+	FamilySize uint64 `protobuf:"varint,21,opt,name=family_size,json=familySize,proto3" json:"family_size,omitempty"`
+	// Its family, when who submits knows all of it beforehand; else those that were submitted so far count.
+	Family        *Family `protobuf:"bytes,22,opt,name=family,proto3" json:"family,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +534,27 @@ func (x *Candidate) GetFeatures() map[string]float64 {
 	return nil
 }
 
+func (x *Candidate) GetFamilyKey() string {
+	if x != nil {
+		return x.FamilyKey
+	}
+	return ""
+}
+
+func (x *Candidate) GetFamilySize() uint64 {
+	if x != nil {
+		return x.FamilySize
+	}
+	return 0
+}
+
+func (x *Candidate) GetFamily() *Family {
+	if x != nil {
+		return x.Family
+	}
+	return nil
+}
+
 type isCandidate_Setting interface {
 	isCandidate_Setting()
 }
@@ -545,6 +574,69 @@ func (*Candidate_Pickle) isCandidate_Setting() {}
 
 func (*Candidate_ParamsJson) isCandidate_Setting() {}
 
+// Family is what a worker needs to know of the other candidates whose models hold each other.
+type Family struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of them are fitted on the split, the fit's own candidate included.
+	Members uint32 `protobuf:"varint,1,opt,name=members,proto3" json:"members,omitempty"`
+	// The size of the largest, and of all together.
+	Largest       uint64 `protobuf:"varint,2,opt,name=largest,proto3" json:"largest,omitempty"`
+	Total         uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Family) Reset() {
+	*x = Family{}
+	mi := &file_crossfold_v1_task_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Family) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Family) ProtoMessage() {}
+
+func (x *Family) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_task_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Family.ProtoReflect.Descriptor instead.
+func (*Family) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Family) GetMembers() uint32 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *Family) GetLargest() uint64 {
+	if x != nil {
+		return x.Largest
+	}
+	return 0
+}
+
+func (x *Family) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 // TaskFit is one (candidate, split) to fit: the unit of result.
 type TaskFit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -558,14 +650,16 @@ type TaskFit struct {
 	// A pickle of the dict of keyword arguments that differ per fit; empty when there are none.
 	Extra []byte `protobuf:"bytes,5,opt,name=extra,proto3" json:"extra,omitempty"`
 	// Fits of the job that share this one's prefix on its split, itself included; 0 or 1: none.
-	Sharers       uint32 `protobuf:"varint,16,opt,name=sharers,proto3" json:"sharers,omitempty"`
+	Sharers uint32 `protobuf:"varint,16,opt,name=sharers,proto3" json:"sharers,omitempty"`
+	// Absent for a fit that has no family on its split.
+	Family        *Family `protobuf:"bytes,20,opt,name=family,proto3" json:"family,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskFit) Reset() {
 	*x = TaskFit{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[5]
+	mi := &file_crossfold_v1_task_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +671,7 @@ func (x *TaskFit) String() string {
 func (*TaskFit) ProtoMessage() {}
 
 func (x *TaskFit) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[5]
+	mi := &file_crossfold_v1_task_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +684,7 @@ func (x *TaskFit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFit.ProtoReflect.Descriptor instead.
 func (*TaskFit) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{5}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TaskFit) GetIndex() uint32 {
@@ -635,6 +729,13 @@ func (x *TaskFit) GetSharers() uint32 {
 	return 0
 }
 
+func (x *TaskFit) GetFamily() *Family {
+	if x != nil {
+		return x.Family
+	}
+	return nil
+}
+
 // Call is one opaque function call of a joblib Parallel: right, but with no structure to use.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -649,7 +750,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[6]
+	mi := &file_crossfold_v1_task_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +762,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[6]
+	mi := &file_crossfold_v1_task_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +775,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{6}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Call) GetIndex() uint32 {
@@ -722,7 +823,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[7]
+	mi := &file_crossfold_v1_task_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +835,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[7]
+	mi := &file_crossfold_v1_task_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +848,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{7}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Task) GetId() string {
@@ -848,7 +949,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	mi := &file_crossfold_v1_task_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +961,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[8]
+	mi := &file_crossfold_v1_task_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +974,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{8}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Limits) GetFitSeconds() float64 {
@@ -907,7 +1008,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[9]
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1020,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[9]
+	mi := &file_crossfold_v1_task_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1033,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{9}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Failure) GetType() string {
@@ -977,7 +1078,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1090,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[10]
+	mi := &file_crossfold_v1_task_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1103,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{10}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Warning) GetCategory() []byte {
@@ -1075,7 +1176,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1188,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[11]
+	mi := &file_crossfold_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1201,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Result) GetJobId() string {
@@ -1240,7 +1341,7 @@ type Predictions struct {
 
 func (x *Predictions) Reset() {
 	*x = Predictions{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1353,7 @@ func (x *Predictions) String() string {
 func (*Predictions) ProtoMessage() {}
 
 func (x *Predictions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[12]
+	mi := &file_crossfold_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1366,7 @@ func (x *Predictions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Predictions.ProtoReflect.Descriptor instead.
 func (*Predictions) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{12}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Predictions) GetMethod() string {
@@ -1320,7 +1421,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1433,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[13]
+	mi := &file_crossfold_v1_task_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1446,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{13}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Fault) GetTaskId() string {
@@ -1411,7 +1512,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[14]
+	mi := &file_crossfold_v1_task_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1524,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[14]
+	mi := &file_crossfold_v1_task_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1537,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{14}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WorkerInfo) GetId() string {
@@ -1504,7 +1605,7 @@ type Environment struct {
 
 func (x *Environment) Reset() {
 	*x = Environment{}
-	mi := &file_crossfold_v1_task_proto_msgTypes[15]
+	mi := &file_crossfold_v1_task_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1617,7 @@ func (x *Environment) String() string {
 func (*Environment) ProtoMessage() {}
 
 func (x *Environment) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_task_proto_msgTypes[15]
+	mi := &file_crossfold_v1_task_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1630,7 @@ func (x *Environment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Environment.ProtoReflect.Descriptor instead.
 func (*Environment) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{15}
+	return file_crossfold_v1_task_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Environment) GetPython() string {
@@ -1585,18 +1686,27 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\ventry_point\x18\x02 \x01(\tR\n" +
 	"entryPoint\x12\x1f\n" +
 	"\vparams_json\x18\x03 \x01(\tR\n" +
-	"paramsJson\"\x87\x02\n" +
+	"paramsJson\"\xf5\x02\n" +
 	"\tCandidate\x12-\n" +
 	"\x06pickle\x18\x01 \x01(\v2\x13.crossfold.v1.ValueH\x00R\x06pickle\x12!\n" +
 	"\vparams_json\x18\x02 \x01(\tH\x00R\n" +
 	"paramsJson\x12\x1d\n" +
 	"\n" +
 	"prefix_key\x18\x03 \x01(\tR\tprefixKey\x12A\n" +
-	"\bfeatures\x18\x04 \x03(\v2%.crossfold.v1.Candidate.FeaturesEntryR\bfeatures\x1a;\n" +
+	"\bfeatures\x18\x04 \x03(\v2%.crossfold.v1.Candidate.FeaturesEntryR\bfeatures\x12\x1d\n" +
+	"\n" +
+	"family_key\x18\x14 \x01(\tR\tfamilyKey\x12\x1f\n" +
+	"\vfamily_size\x18\x15 \x01(\x04R\n" +
+	"familySize\x12,\n" +
+	"\x06family\x18\x16 \x01(\v2\x14.crossfold.v1.FamilyR\x06family\x1a;\n" +
 	"\rFeaturesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\t\n" +
-	"\asetting\"\xd0\x01\n" +
+	"\asetting\"R\n" +
+	"\x06Family\x12\x18\n" +
+	"\amembers\x18\x01 \x01(\rR\amembers\x12\x18\n" +
+	"\alargest\x18\x02 \x01(\x04R\alargest\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x04R\x05total\"\xfe\x01\n" +
 	"\aTaskFit\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12'\n" +
 	"\x0fcandidate_index\x18\x02 \x01(\rR\x0ecandidateIndex\x12\x1f\n" +
@@ -1604,7 +1714,8 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"splitIndex\x125\n" +
 	"\tcandidate\x18\x04 \x01(\v2\x17.crossfold.v1.CandidateR\tcandidate\x12\x14\n" +
 	"\x05extra\x18\x05 \x01(\fR\x05extra\x12\x18\n" +
-	"\asharers\x18\x10 \x01(\rR\asharers\"I\n" +
+	"\asharers\x18\x10 \x01(\rR\asharers\x12,\n" +
+	"\x06family\x18\x14 \x01(\v2\x14.crossfold.v1.FamilyR\x06family\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
 	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xba\x03\n" +
@@ -1721,7 +1832,7 @@ func file_crossfold_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_crossfold_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_crossfold_v1_task_proto_goTypes = []any{
 	(Outcome)(0),        // 0: crossfold.v1.Outcome
 	(*Code)(nil),        // 1: crossfold.v1.Code
@@ -1729,55 +1840,58 @@ var file_crossfold_v1_task_proto_goTypes = []any{
 	(*Recipe)(nil),      // 3: crossfold.v1.Recipe
 	(*Step)(nil),        // 4: crossfold.v1.Step
 	(*Candidate)(nil),   // 5: crossfold.v1.Candidate
-	(*TaskFit)(nil),     // 6: crossfold.v1.TaskFit
-	(*Call)(nil),        // 7: crossfold.v1.Call
-	(*Task)(nil),        // 8: crossfold.v1.Task
-	(*Limits)(nil),      // 9: crossfold.v1.Limits
-	(*Failure)(nil),     // 10: crossfold.v1.Failure
-	(*Warning)(nil),     // 11: crossfold.v1.Warning
-	(*Result)(nil),      // 12: crossfold.v1.Result
-	(*Predictions)(nil), // 13: crossfold.v1.Predictions
-	(*Fault)(nil),       // 14: crossfold.v1.Fault
-	(*WorkerInfo)(nil),  // 15: crossfold.v1.WorkerInfo
-	(*Environment)(nil), // 16: crossfold.v1.Environment
-	nil,                 // 17: crossfold.v1.Candidate.FeaturesEntry
-	nil,                 // 18: crossfold.v1.Result.TestScoresEntry
-	nil,                 // 19: crossfold.v1.Result.TrainScoresEntry
-	nil,                 // 20: crossfold.v1.Environment.PackagesEntry
-	nil,                 // 21: crossfold.v1.Environment.CodeEntry
-	(*Value)(nil),       // 22: crossfold.v1.Value
-	(*Split)(nil),       // 23: crossfold.v1.Split
+	(*Family)(nil),      // 6: crossfold.v1.Family
+	(*TaskFit)(nil),     // 7: crossfold.v1.TaskFit
+	(*Call)(nil),        // 8: crossfold.v1.Call
+	(*Task)(nil),        // 9: crossfold.v1.Task
+	(*Limits)(nil),      // 10: crossfold.v1.Limits
+	(*Failure)(nil),     // 11: crossfold.v1.Failure
+	(*Warning)(nil),     // 12: crossfold.v1.Warning
+	(*Result)(nil),      // 13: crossfold.v1.Result
+	(*Predictions)(nil), // 14: crossfold.v1.Predictions
+	(*Fault)(nil),       // 15: crossfold.v1.Fault
+	(*WorkerInfo)(nil),  // 16: crossfold.v1.WorkerInfo
+	(*Environment)(nil), // 17: crossfold.v1.Environment
+	nil,                 // 18: crossfold.v1.Candidate.FeaturesEntry
+	nil,                 // 19: crossfold.v1.Result.TestScoresEntry
+	nil,                 // 20: crossfold.v1.Result.TrainScoresEntry
+	nil,                 // 21: crossfold.v1.Environment.PackagesEntry
+	nil,                 // 22: crossfold.v1.Environment.CodeEntry
+	(*Value)(nil),       // 23: crossfold.v1.Value
+	(*Split)(nil),       // 24: crossfold.v1.Split
 }
 var file_crossfold_v1_task_proto_depIdxs = []int32{
 	3,  // 0: crossfold.v1.Code.recipe:type_name -> crossfold.v1.Recipe
 	2,  // 1: crossfold.v1.Code.sharing:type_name -> crossfold.v1.Sharing
 	4,  // 2: crossfold.v1.Recipe.steps:type_name -> crossfold.v1.Step
-	22, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
-	17, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
-	5,  // 5: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
-	22, // 6: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
-	1,  // 7: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
-	23, // 8: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
-	6,  // 9: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
-	7,  // 10: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
-	9,  // 11: crossfold.v1.Task.limits:type_name -> crossfold.v1.Limits
-	16, // 12: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
-	22, // 13: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
-	0,  // 14: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
-	18, // 15: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
-	19, // 16: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
-	22, // 17: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
-	10, // 18: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
-	11, // 19: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
-	13, // 20: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
-	16, // 21: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
-	20, // 22: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
-	21, // 23: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	23, // 3: crossfold.v1.Candidate.pickle:type_name -> crossfold.v1.Value
+	18, // 4: crossfold.v1.Candidate.features:type_name -> crossfold.v1.Candidate.FeaturesEntry
+	6,  // 5: crossfold.v1.Candidate.family:type_name -> crossfold.v1.Family
+	5,  // 6: crossfold.v1.TaskFit.candidate:type_name -> crossfold.v1.Candidate
+	6,  // 7: crossfold.v1.TaskFit.family:type_name -> crossfold.v1.Family
+	23, // 8: crossfold.v1.Call.pickle:type_name -> crossfold.v1.Value
+	1,  // 9: crossfold.v1.Task.code:type_name -> crossfold.v1.Code
+	24, // 10: crossfold.v1.Task.split:type_name -> crossfold.v1.Split
+	7,  // 11: crossfold.v1.Task.fits:type_name -> crossfold.v1.TaskFit
+	8,  // 12: crossfold.v1.Task.calls:type_name -> crossfold.v1.Call
+	10, // 13: crossfold.v1.Task.limits:type_name -> crossfold.v1.Limits
+	17, // 14: crossfold.v1.Task.environment:type_name -> crossfold.v1.Environment
+	23, // 15: crossfold.v1.Failure.pickle:type_name -> crossfold.v1.Value
+	0,  // 16: crossfold.v1.Result.outcome:type_name -> crossfold.v1.Outcome
+	19, // 17: crossfold.v1.Result.test_scores:type_name -> crossfold.v1.Result.TestScoresEntry
+	20, // 18: crossfold.v1.Result.train_scores:type_name -> crossfold.v1.Result.TrainScoresEntry
+	23, // 19: crossfold.v1.Result.value:type_name -> crossfold.v1.Value
+	11, // 20: crossfold.v1.Result.failure:type_name -> crossfold.v1.Failure
+	12, // 21: crossfold.v1.Result.warnings:type_name -> crossfold.v1.Warning
+	14, // 22: crossfold.v1.Result.predictions:type_name -> crossfold.v1.Predictions
+	17, // 23: crossfold.v1.WorkerInfo.environment:type_name -> crossfold.v1.Environment
+	21, // 24: crossfold.v1.Environment.packages:type_name -> crossfold.v1.Environment.PackagesEntry
+	22, // 25: crossfold.v1.Environment.code:type_name -> crossfold.v1.Environment.CodeEntry
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_crossfold_v1_task_proto_init() }
@@ -1794,14 +1908,14 @@ func file_crossfold_v1_task_proto_init() {
 		(*Candidate_Pickle)(nil),
 		(*Candidate_ParamsJson)(nil),
 	}
-	file_crossfold_v1_task_proto_msgTypes[13].OneofWrappers = []any{}
+	file_crossfold_v1_task_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_task_proto_rawDesc), len(file_crossfold_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,7 +32,9 @@ from sklearn.utils import get_tags
 from crossfold import _safe
 from crossfold._environment import environment
 from crossfold._runtime import _ways
+from crossfold._runtime._families import Desk, Family
 from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone
+from crossfold.v1 import task_pb2
 from crossfold.v1.task_pb2 import Task
 
 # Work below this is not worth a file, and neither is work quicker than reading its output.
@@ -84,12 +86,20 @@ class Sharing:
         self._cheap: set[str] = set()
 
     @contextlib.contextmanager
-    def fit(self, task: Task, sharers: int, store_dir: str, X: Any, scorer: Any) -> Iterator[Bill]:
+    def fit(
+        self,
+        task: Task,
+        sharers: int,
+        store_dir: str,
+        X: Any,
+        scorer: Any,
+        family: task_pb2.Family | None = None,
+    ) -> Iterator[Bill]:
         """Watch one call of scikit-learn's fold fit on the split of ``task``.
 
         ``X`` is what the fit will cut its train and test parts from, ``sharers`` how many fits are known
-        to share its prefix. Nothing happens when the job
-        says that it doesn't share prefixes.
+        to share its prefix, ``family`` what is known of those whose models are cut from one. Nothing
+        happens when the job says that it doesn't share prefixes.
         """
         if task.code.HasField("sharing") and not task.code.sharing.prefixes:
             yield Bill()
@@ -99,6 +109,9 @@ class Sharing:
         folder = Path(store_dir, FOLDER, task.session_id)
         watched = _Fit(self._parts, self._cheap, folder, _data_key(task), X, scorer)
         watched.sharers = max(sharers, 1)
+        if family is not None:
+            watched.hint = family
+        watched.hasty = task.attempt > 0 or task.HasField("limits")
         with contextlib.ExitStack() as stack:
             watched.watch(stack)
             yield watched.bill
@@ -119,6 +132,8 @@ class _Fit:
     ) -> None:
         self.bill = Bill()
         self.sharers = 1
+        self.hint = task_pb2.Family()
+        self.hasty = False
         self._parts = parts
         self._cheap = cheap
         self._folder = folder
@@ -132,6 +147,7 @@ class _Fit:
         self._values: dict[int, tuple[Any, str]] = {}
         self._fitted: dict[int, tuple[Any, str]] = {}
         self._last: Any = None
+        self._family: Family | None = None
         self._target: Any = None
         self._sides = 0
         self._stack: contextlib.ExitStack | None = None
@@ -147,20 +163,21 @@ class _Fit:
             self._sides += 1
             if self._sides == 1:
                 self._begin(estimator, values, target)
-            elif self._last is not None and not self._exposed:
+            elif (self._last is not None or self._family is not None) and not self._exposed:
                 self._name(values, _digest("test", self._data_key))
         return values, target
 
     def _begin(self, estimator: Any, values: Any, target: Any) -> None:
-        """Watch the transformers that lead a pipeline."""
+        """Watch the transformers that lead a pipeline, and the last step of a family."""
         leading = [step for _, step in _safe.leading_steps(estimator)]
-        if not leading:
+        self._family = Family.of(estimator, leading, self.hint, target, self._desk())
+        if not leading and self._family is None:
             return
         self._climate = _climate()
         self._data_key = _digest(
             self._data_key, _versions(), repr(self._climate), repr(get_tags(estimator).input_tags.pairwise)
         )
-        self._last, self._target = leading[-1], target
+        self._last, self._target = leading[-1] if leading else None, target
         self._name(values, _digest("train", self._data_key))
         assert self._stack is not None
         for kind in set(_kinds(leading)):
@@ -168,6 +185,14 @@ class _Fit:
             _replace(self._stack, kind, "transform", self._transform)
             if kind is ColumnTransformer:
                 _replace(self._stack, _column_transformer, "_safe_indexing", self._columns)
+        if self._family is not None:
+            self._family.watch(functools.partial(_replace, self._stack))
+
+    def _desk(self) -> Desk:
+        """What a family is handed."""
+        return Desk(
+            self._parts, self._cheap, self._folder, self.bill, self._named, _digest, _is_worth, self.hasty
+        )
 
     # What the watched functions do instead. All of them begin with the function they replace.
 
@@ -190,7 +215,7 @@ class _Fit:
             self._forget(values)
         elif self._named(values) is not None:
             self._fitted[id(transformer)] = (transformer, key)
-        if transformer is self._last:
+        if transformer is self._last and self._family is None:
             # The next one is the person's own: it may change in place what it is given.
             self._forget(values)
         return values
@@ -201,7 +226,7 @@ class _Fit:
         if known is None or fitted is None or params:
             return call()
         values = self._once(_digest("transform", known, fitted[1]), "score", transformer, call, X)
-        if transformer is self._last:
+        if transformer is self._last and self._family is None:
             self._forget(values)
         return values
 
@@ -233,7 +258,7 @@ class _Fit:
             return values
         self._name(values, key)
         size = _size(values)
-        if seconds < _LEAST_SECONDS + size / _BYTES_PER_SECOND:
+        if not _is_worth(seconds, size):
             self._cheap.add(key)
         elif _safe.is_settled(transformer):
             state = {name: it for name, it in vars(transformer).items() if before.get(name, before) is not it}
@@ -300,6 +325,11 @@ def _is_own(values: Any, X: Any) -> bool:
 def _overlap(array: Any, X: Any) -> bool:
     sources = (X.data, X.indices, X.indptr) if scipy.sparse.issparse(X) else (X,)
     return any(isinstance(source, np.ndarray) and np.may_share_memory(array, source) for source in sources)
+
+
+def _is_worth(seconds: float, size: int) -> bool:
+    """Whether work of some seconds is worth a file of some bytes."""
+    return seconds >= _LEAST_SECONDS + size / _BYTES_PER_SECOND
 
 
 def _size(values: Any) -> int:

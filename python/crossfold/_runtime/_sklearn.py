@@ -66,7 +66,7 @@ class RecipeRunner:
         clone(estimator).set_params(**clone(parameters, safe=False))
         X, y = self._data
         scorer = make_scorer(estimator, list(recipe.scoring), error_score)
-        with self._sharing.fit(task, fit.sharers, store_dir, X, scorer) as bill:
+        with self._sharing.fit(task, fit.sharers, store_dir, X, scorer, fit.family) as bill:
             result = _fit_and_score(
                 estimator,
                 X,

@@ -118,7 +118,8 @@ class Runner:
         if code.get("keep_models"):
             arguments["return_estimator"] = True
         _keras.install()  # unpickling has imported what the user's code uses
-        with self._sharing.fit(task, fit.sharers, store_dir, X, arguments.get("scorer")) as bill:
+        scorer = arguments.get("scorer")
+        with self._sharing.fit(task, fit.sharers, store_dir, X, scorer, fit.family) as bill:
             returned = code["function"](
                 estimator, X, y, train=train, test=test, **_predicting(task, arguments)
             )

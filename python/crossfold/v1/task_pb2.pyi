@@ -78,7 +78,7 @@ class Step(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entry_point: _Optional[str] = ..., params_json: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("pickle", "params_json", "prefix_key", "features")
+    __slots__ = ("pickle", "params_json", "prefix_key", "features", "family_key", "family_size", "family")
     class FeaturesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -90,27 +90,45 @@ class Candidate(_message.Message):
     PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
     PREFIX_KEY_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
     pickle: _data_pb2.Value
     params_json: str
     prefix_key: str
     features: _containers.ScalarMap[str, float]
-    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ..., prefix_key: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    family_key: str
+    family_size: int
+    family: Family
+    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ..., prefix_key: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ..., family_key: _Optional[str] = ..., family_size: _Optional[int] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
+
+class Family(_message.Message):
+    __slots__ = ("members", "largest", "total")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    members: int
+    largest: int
+    total: int
+    def __init__(self, members: _Optional[int] = ..., largest: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class TaskFit(_message.Message):
-    __slots__ = ("index", "candidate_index", "split_index", "candidate", "extra", "sharers")
+    __slots__ = ("index", "candidate_index", "split_index", "candidate", "extra", "sharers", "family")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_INDEX_FIELD_NUMBER: _ClassVar[int]
     SPLIT_INDEX_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     SHARERS_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
     index: int
     candidate_index: int
     split_index: int
     candidate: Candidate
     extra: bytes
     sharers: int
-    def __init__(self, index: _Optional[int] = ..., candidate_index: _Optional[int] = ..., split_index: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., extra: _Optional[bytes] = ..., sharers: _Optional[int] = ...) -> None: ...
+    family: Family
+    def __init__(self, index: _Optional[int] = ..., candidate_index: _Optional[int] = ..., split_index: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., extra: _Optional[bytes] = ..., sharers: _Optional[int] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("index", "pickle")
