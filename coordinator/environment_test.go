@@ -90,3 +90,38 @@ func TestAWorkerThatDiffersFromTheFirstIsListedAndGetsNothing(t *testing.T) {
 	_, err = c.Wait(bounded(t), id)
 	wantError(t, err, codes.FailedPrecondition, "numpy 2.4.6", "numpy 2.3.0", "a-later")
 }
+
+func TestAWorkerWithoutPythonSaysWhy(t *testing.T) {
+	q := memory.New(memory.Config{})
+	c, err := coordinator.OpenImpatient(bounded(t), coordinator.Config{Queue: q, Sidecar: noWorker, Logger: quiet()},
+		time.Second, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, c)
+	reason := "its Python can't be started: /opt/py can't import crossfold"
+	stop := beats(t, c, q, &pb.WorkerInfo{Id: "w1", Host: "h1", Slots: 2, Refused: reason})
+
+	_, err = c.Hello(bounded(t), &pb.HelloRequest{Environment: having("2.4.6")})
+	wantError(t, err, codes.Unavailable, "w1", "h1", reason)
+
+	// Beside one that works it is only listed.
+	defer beats(t, c, q, &pb.WorkerInfo{Id: "w2", Slots: 3, Environment: having("2.4.6")})()
+	hello, err := c.Hello(bounded(t), &pb.HelloRequest{Environment: having("2.4.6")})
+	if err != nil || hello.GetWorkers() != 1 || hello.GetSlots() != 3 {
+		t.Errorf("Hello = %v, %v; want the three slots of w2", hello, err)
+	}
+	if refused := listed(t, c, "w1", true).GetRefused(); refused != reason {
+		t.Errorf("w1 is refused for %q, want %q", refused, reason)
+	}
+	stop()
+	defer beats(t, c, q, &pb.WorkerInfo{Id: "w1", Host: "h1", Slots: 2, Environment: having("2.4.6")})()
+	for deadline := time.Now().Add(patience); listed(t, c, "w1", true).GetRefused() != ""; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("w1 is still refused")
+		}
+	}
+	if hello, err = c.Hello(bounded(t), &pb.HelloRequest{Environment: having("2.4.6")}); err != nil || hello.GetSlots() != 5 {
+		t.Errorf("Hello = %v, %v; want five slots", hello, err)
+	}
+}

@@ -29,7 +29,10 @@ func TestBadInputIsRefusedAtTheDoor(t *testing.T) {
 		{"more folds than rows", func(s *coordinator.JobSpec) {
 			s.SplitSpec = &pb.SplitSpec{Kind: pb.SplitSpec_KIND_KFOLD, NSplits: 21}
 		}, codes.InvalidArgument, []string{"21", "20"}},
-		{"no y in a row", func(s *coordinator.JobSpec) { s.DatasetId = dataset(t, c, 20, "-") }, codes.InvalidArgument, []string{"\"y\"", "1 of 20"}},
+		{"no y in a row", func(s *coordinator.JobSpec) { s.DatasetId = dataset(t, c, 20, "-") }, codes.InvalidArgument, []string{"\"y\"", "row 3 of 20"}},
+		{"NaN as y under KFold", func(s *coordinator.JobSpec) {
+			s.DatasetId, s.SplitSpec.Kind = dataset(t, c, 20, "NaN"), pb.SplitSpec_KIND_KFOLD
+		}, codes.InvalidArgument, []string{"\"y\"", "row 3 of 20", "NaN"}},
 		{"unknown target", func(s *coordinator.JobSpec) { s.Code.GetRecipe().Target = "label" }, codes.InvalidArgument, []string{"label", "x0"}},
 		{"unknown feature", func(s *coordinator.JobSpec) { s.Code.GetRecipe().Features = []string{"x0", "x9"} }, codes.InvalidArgument, []string{"x9"}},
 		{"no steps", func(s *coordinator.JobSpec) { s.Code.GetRecipe().Steps = nil }, codes.InvalidArgument, []string{"no steps"}},

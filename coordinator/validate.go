@@ -148,8 +148,7 @@ func (c *Coordinator) checkColumns(datasetID string, recipe *pb.Recipe) error {
 		named = append(slices.Clone(named), target)
 	}
 	for _, name := range named {
-		at := slices.IndexFunc(dataset.Columns, func(column source.ColumnInfo) bool { return column.Name == name })
-		if at < 0 {
+		if !slices.ContainsFunc(dataset.Columns, func(column source.ColumnInfo) bool { return column.Name == name }) {
 			// Reading the column gives an error that lists the nearest names.
 			column, err := source.Column(c.store, datasetID, name)
 			if err == nil {
@@ -157,10 +156,22 @@ func (c *Coordinator) checkColumns(datasetID string, recipe *pb.Recipe) error {
 			}
 			return coded(codes.InvalidArgument, err)
 		}
-		if nulls := dataset.Columns[at].Nulls; name == recipe.GetTarget() && nulls > 0 {
-			return invalid("target column %q has no value in %d of %d rows: fill or remove those rows",
-				name, nulls, dataset.Rows)
-		}
+	}
+	if recipe.GetTarget() == "" {
+		return nil
+	}
+	return c.checkTarget(datasetID, recipe.GetTarget())
+}
+
+func (c *Coordinator) checkTarget(datasetID, name string) error {
+	y, err := source.Column(c.store, datasetID, name)
+	if err != nil {
+		return coded(codes.InvalidArgument, err)
+	}
+	defer y.Release()
+	if row := source.FirstMissing(y); row >= 0 {
+		return invalid("target column %q has no value in row %d of %d (null or NaN; rows count from 0): "+
+			"fill or remove such rows", name, row, y.Len())
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // workers is what is known of the living workers. A worker counts once it reported the environment
-// of its Python: until then nothing can run on it.
+// of its Python, or why that can't be started: until then nothing can run on it.
 type workers struct {
 	living map[string]*worker
 	// environment is what every worker that gets tasks has; nil when there is none.
@@ -36,6 +36,9 @@ type worker struct {
 	// refused says why it gets no tasks; empty when it does.
 	refused string
 }
+
+// broken says that the worker has no Python to run anything with.
+func (w *worker) broken() bool { return w.info.GetRefused() != "" }
 
 func newWorkers() workers {
 	return workers{living: map[string]*worker{}, changed: make(chan struct{})}
@@ -62,6 +65,9 @@ func (w *workers) judge() {
 	var first *worker
 	suits := false
 	for _, each := range w.living {
+		if each.broken() {
+			continue
+		}
 		if first == nil || each.came.Before(first.came) {
 			first = each
 		}
@@ -74,7 +80,9 @@ func (w *workers) judge() {
 		}
 	}
 	for _, each := range w.living {
-		each.refused = ""
+		if each.refused = each.info.GetRefused(); each.broken() {
+			continue
+		}
 		if d := queue.CompareEnvironments(w.environment, each.info.GetEnvironment()); d != nil {
 			each.refused = fmt.Sprintf("it has %s %s, but the other workers %s %s: "+
 				"start it with the same interpreter as they (crossfold worker --python EXE), or install equal versions",
@@ -125,7 +133,7 @@ func (c *Coordinator) heard(info *pb.WorkerInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known := c.workers.living[info.GetId()]
-	if info.GetEnvironment().GetPython() == "" && known == nil {
+	if info.GetEnvironment().GetPython() == "" && info.GetRefused() == "" && known == nil {
 		return
 	}
 	now := time.Now()
@@ -139,7 +147,7 @@ func (c *Coordinator) heard(info *pb.WorkerInfo) {
 	}
 	before := known.info
 	known.info, known.seen = info, now
-	if !proto.Equal(before.GetEnvironment(), info.GetEnvironment()) {
+	if !proto.Equal(before.GetEnvironment(), info.GetEnvironment()) || before.GetRefused() != info.GetRefused() {
 		c.workersChanged()
 		c.warnOfRefused(info.GetId())
 	} else if before.GetSlots() != info.GetSlots() {
@@ -180,6 +188,10 @@ func (c *Coordinator) sweep() {
 func (c *Coordinator) noWorker() string {
 	if c.workers.failure != "" {
 		return "the worker does not run: " + c.workers.failure
+	}
+	if broken := c.workers.sorted(); len(broken) > 0 {
+		return fmt.Sprintf("no worker can run anything; worker %s (%s): %s",
+			broken[0].GetId(), broken[0].GetHost(), broken[0].GetRefused())
 	}
 	return fmt.Sprintf("no worker reported within %s: start one with `crossfold worker`, or see its log",
 		c.timing.workerWait)
@@ -278,7 +290,7 @@ func (c *Coordinator) hello(request *pb.HelloRequest) (*pb.HelloResponse, <-chan
 	defer c.mu.Unlock()
 	infos := c.workers.serving()
 	if len(infos) == 0 && !request.GetNoWait() {
-		if c.workers.failure != "" {
+		if c.workers.failure != "" || len(c.workers.living) > 0 {
 			return nil, nil, &Error{Code: codes.Unavailable, Message: c.noWorker()}
 		}
 		return nil, c.workers.changed, nil

@@ -3,6 +3,7 @@ package workers_test
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,5 +52,28 @@ func TestATaskOfAnotherEnvironmentIsGivenBack(t *testing.T) {
 	defer cancel()
 	if delivery, err := source.Fetch(ctx); err != nil || delivery.Task().GetId() != "t1" {
 		t.Errorf("fetch = %v, %v; want the task", delivery, err)
+	}
+}
+
+func TestAWorkerWhosePythonCannotStartTellsTheCoordinator(t *testing.T) {
+	b := newBench(t)
+	beats, err := b.queue.Heartbeats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker, err := workers.Start(t.Context(), workers.Config{
+		Queue: b.queue, Store: b.store, Slots: 1, Python: filepath.Join(t.TempDir(), "python9"), ID: "w1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Close()
+	select {
+	case info := <-beats:
+		if info.GetId() != "w1" || !strings.Contains(info.GetRefused(), "python9") || info.GetEnvironment() != nil {
+			t.Errorf("heartbeat = %v, want it to name the interpreter", info)
+		}
+	case <-time.After(wait):
+		t.Fatal("no heartbeat")
 	}
 }

@@ -28,15 +28,18 @@ func (p *pulse) want() {
 	}
 }
 
-// heartbeats reports the worker's state every 2 s and soon after a change, once Python is ready: a
-// worker that can't run anything stays unknown.
+// heartbeats reports the worker's state every 2 s and soon after a change, once Python is ready. A
+// worker that can't run anything says why.
 func (w *Worker) heartbeats() {
 	for w.ctx.Err() == nil {
 		if _, err := w.zygotes.get(w.ctx, baseKind); err != nil {
+			if reason := w.zygotes.broken(); reason != "" {
+				w.heartbeat("its Python can't be started: " + reason)
+			}
 			w.pause(retryPause)
 			continue
 		}
-		w.heartbeat()
+		w.heartbeat("")
 		select {
 		case <-w.ctx.Done():
 		case <-time.After(heartbeatGap):
@@ -49,7 +52,7 @@ func (w *Worker) heartbeats() {
 	}
 }
 
-func (w *Worker) heartbeat() {
+func (w *Worker) heartbeat(refused string) {
 	err := w.cfg.Queue.Heartbeat(w.ctx, &pb.WorkerInfo{
 		Id:          w.cfg.ID,
 		Host:        w.host,
@@ -57,6 +60,7 @@ func (w *Worker) heartbeat() {
 		Slots:       uint32(w.cfg.Slots),
 		Busy:        uint32(w.busy.Load()),
 		Environment: w.zygotes.environment(),
+		Refused:     refused,
 	})
 	if err != nil && w.ctx.Err() == nil {
 		w.cfg.Logger.Warn("send a heartbeat", "worker", w.cfg.ID, "error", err)

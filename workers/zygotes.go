@@ -127,6 +127,28 @@ func (l *launch) start(ctx context.Context, cfg Config, k kind) {
 	}
 }
 
+// worthTelling is how many starts in a row must have failed before others are told: one may be chance.
+const worthTelling = 2
+
+// broken says why Python can't be started; empty while it can, or may at the next attempt.
+func (z *zygotes) broken() string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	l := z.launches[baseKind]
+	if l == nil {
+		return ""
+	}
+	select {
+	case <-l.started:
+	default:
+		return "" // another attempt is being made
+	}
+	if l.err == nil || l.failures < worthTelling {
+		return ""
+	}
+	return l.err.Error()
+}
+
 // environment returns the fingerprint of the base zygote once one is ready, else nil.
 func (z *zygotes) environment() *pb.Environment {
 	z.mu.Lock()

@@ -14,6 +14,7 @@ import pickle
 import types
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cloudpickle
@@ -205,12 +206,47 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def explain(value: object, what: str, error: Exception) -> PicklingError:
     """The error that names the smallest part of a value that can't be pickled."""
-    path, culprit, error = _culprit(_roots(value), type(value).__name__, value, error, _DEPTH)
-    reason = str(error) or type(error).__name__
+    place, kind = _named(value, error)
     return PicklingError(
-        f"{what} can't be sent to the workers: {path}: {reason}. Create the {type(culprit).__name__} inside "
-        "fit or the function, or leave it out of the pickle with a __getstate__."
+        f"{what} can't be sent to the workers: {place}. Create the {kind} inside fit or the function, "
+        "or leave it out of the pickle with a __getstate__."
     )
+
+
+def explain_return(value: object, what: str, error: Exception) -> PicklingError:
+    """The error that names the smallest part of a result that can't travel back to the client."""
+    place, kind = _named(value, error)
+    return PicklingError(
+        f"{what} can't be pickled: {place}. Let it go before fit or the function returns, "
+        f"or leave the {kind} out of the pickle with a __getstate__."
+    )
+
+
+@contextmanager
+def explained(estimator: object) -> Iterator[None]:
+    """Name the attribute of an estimator that scikit-learn's `clone` can't copy.
+
+    Raises
+    ------
+    PicklingError
+        In place of Python's TypeError, which says only what kind of object it is.
+    """
+    try:
+        yield
+    except TypeError as error:
+        if not str(error).startswith("cannot pickle"):
+            raise
+        try:
+            cloudpickle.dumps(estimator, protocol=5)
+        except Exception:
+            raise explain(estimator, "The estimator", error) from error
+        raise  # it was about something else
+
+
+def _named(value: object, error: Exception) -> tuple[str, str]:
+    """Where the part that can't be pickled is, with pickle's reason, and of what class it is."""
+    path, culprit, error = _culprit(_roots(value), type(value).__name__, value, error, _DEPTH)
+    return f"{path}: {str(error) or type(error).__name__}", type(culprit).__name__
 
 
 _Parts = Iterator[tuple[str, object]]

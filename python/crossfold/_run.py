@@ -13,6 +13,7 @@ from crossfold._deciding import take_pruning
 from crossfold._errors import CrossfoldError
 from crossfold._fits import FitJob
 from crossfold._options import DEFAULTS, Options
+from crossfold._pickling import explained
 from crossfold._progress import Progress
 from crossfold._report import Record
 from crossfold._sharing import Datasets
@@ -129,16 +130,19 @@ def on_cluster(
     calls: int = 1,
     at_once: bool = True,
     options: Options = DEFAULTS,
+    estimator: Any = None,
 ) -> Iterator[Run]:
     """Run the next `calls` Parallel objects of this thread on the cluster.
 
-    With ``at_once=False`` only those after the run's `enter`.
+    With ``at_once=False`` only those after the run's `enter`. Errors about copies of `estimator` name
+    the attribute at fault.
     """
     run = Run(label, backend, calls, options)
     try:
         if at_once:
             run.enter()
-        yield run
+        with explained(estimator):
+            yield run
     finally:
         run.close()
 

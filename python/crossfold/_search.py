@@ -19,6 +19,7 @@ from crossfold._errors import NothingFinished, PartialSearchWarning
 from crossfold._fits import FitJob
 from crossfold._models import Models
 from crossfold._options import Options
+from crossfold._pickling import explained
 from crossfold._run import Run, label_of
 
 T = TypeVar("T", bound=type)
@@ -152,7 +153,8 @@ class Search:
         token = _current.set(run)
         try:
             run.enter()
-            fit(X, y, **params)
+            with explained(self.estimator):
+                fit(X, y, **params)
         except KeyboardInterrupt:
             self._keep_partial(run)
             raise

@@ -39,11 +39,11 @@ class StackingOnCluster(_BaseStacking):  # type: ignore[misc, unused-ignore]
         methods = self._methods(members)
         if methods is None:
             # scikit-learn's own two waves: the fits on all rows, then those on folds.
-            with on_cluster(label_of(self), calls=2):
+            with on_cluster(label_of(self), calls=2, estimator=self):
                 return super().fit(X, y, **fit_params)
         self._validate_final_estimator()
         weight = {name: fit_params[name] for name in ("sample_weight",) if name in fit_params}
-        with on_cluster(label_of(self), calls=2):
+        with on_cluster(label_of(self), calls=2, estimator=self):
             self.estimators_, predictions = self._fit_members(list(members.values()), methods, X, y, weight)
         self._name_members(names, members)
         self.stack_method_ = methods

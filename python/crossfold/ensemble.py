@@ -76,7 +76,7 @@ class VotingClassifier(ScikitLearnPage, _VotingClassifier):
 
     @functools.wraps(_VotingClassifier.fit)
     def fit(self, X: Any, y: Any, **fit_params: Any) -> VotingClassifier:
-        with on_cluster(label_of(self)):
+        with on_cluster(label_of(self), estimator=self):
             super().fit(X, y, **fit_params)
         return self
 
@@ -86,7 +86,7 @@ class VotingRegressor(ScikitLearnPage, _VotingRegressor):
 
     @functools.wraps(_VotingRegressor.fit)
     def fit(self, X: Any, y: Any, **fit_params: Any) -> VotingRegressor:
-        with on_cluster(label_of(self)):
+        with on_cluster(label_of(self), estimator=self):
             super().fit(X, y, **fit_params)
         return self
 
@@ -112,7 +112,7 @@ class BaggingClassifier(ScikitLearnPage, _BaggingClassifier):
 
     @functools.wraps(_BaggingClassifier.fit)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> BaggingClassifier:
-        with on_cluster(label_of(self), backend=_Portions):
+        with on_cluster(label_of(self), backend=_Portions, estimator=self):
             super().fit(X, y, sample_weight, **fit_params)
         return self
 
@@ -122,6 +122,6 @@ class BaggingRegressor(ScikitLearnPage, _BaggingRegressor):
 
     @functools.wraps(_BaggingRegressor.fit)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> BaggingRegressor:
-        with on_cluster(label_of(self), backend=_Portions):
+        with on_cluster(label_of(self), backend=_Portions, estimator=self):
             super().fit(X, y, sample_weight, **fit_params)
         return self

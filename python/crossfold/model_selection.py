@@ -152,7 +152,8 @@ def _drop_in(function: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> R:
         options = Options(**{name: kwargs.pop(name) for name in FOR_FUNCTIONS if name in kwargs})
-        with on_cluster(function.__name__, options=options):
+        estimator = args[0] if args else kwargs.get("estimator")
+        with on_cluster(function.__name__, options=options, estimator=estimator):
             return function(*args, **kwargs)
 
     # Pickles name it by this module, not by scikit-learn's.
@@ -171,7 +172,7 @@ validation_curve = _drop_in(_validation_curve)
 
 @functools.wraps(_permutation_test_score)
 def permutation_test_score(estimator: Any, X: Any, y: Any, **options: Any) -> Any:
-    with on_cluster("permutation_test_score", at_once=False) as run:
+    with on_cluster("permutation_test_score", at_once=False, estimator=estimator) as run:
         try:
             splitter = check_cv(options.get("cv"), y, classifier=is_classifier(estimator))
         except Exception:

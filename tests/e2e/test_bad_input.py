@@ -14,7 +14,8 @@ import grpc
 import numpy as np
 import pandas as pd
 import pytest
-from crossfold.model_selection import GridSearchCV, cross_val_score
+from crossfold.ensemble import StackingClassifier, VotingClassifier
+from crossfold.model_selection import GridSearchCV, cross_val_score, cross_validate, permutation_test_score
 from crossfold.v1 import job_pb2, job_pb2_grpc, task_pb2
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -23,6 +24,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from e2e.cluster import PrivateCluster
 
@@ -166,6 +168,48 @@ def test_an_estimator_that_cannot_be_pickled_is_named_with_its_attribute() -> No
     with pytest.raises(crossfold.PicklingError, match=r"Listener\.guard.*lock"):
         cross_val_score(Listener(threading.Lock()), X, Y)
     assert fits_started() == before
+
+
+class Connected(DecisionTreeClassifier):
+    """Has a parameter that can't be copied, or connects in its fit."""
+
+    def __init__(self, connection: Any = None, connects: bool = False) -> None:
+        super().__init__()
+        self.connection = connection
+        self.connects = connects
+
+    def fit(self, X: Any, y: Any) -> Connected:
+        super().fit(X, y)
+        if self.connects:
+            self.session_ = {"lock": threading.Lock()}
+        return self
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda model: GridSearchCV(model, {"connects": [False]}).fit(X, Y),
+        lambda model: cross_validate(make_pipeline(StandardScaler(), model), X, Y),
+        lambda model: VotingClassifier([("a", model)]).fit(X, Y),
+        lambda model: StackingClassifier([("a", model)]).fit(X, Y),
+        lambda model: permutation_test_score(model, X, Y),
+    ],
+    ids=["search", "pipeline", "voting", "stacking", "permutations"],
+)
+def test_an_estimator_that_cannot_be_copied_is_named_with_its_attribute(run: Callable[..., Any]) -> None:
+    before = fits_started()
+    with pytest.raises(crossfold.PicklingError, match=r"connection: .*lock"):
+        run(Connected(threading.Lock()))
+    assert fits_started() == before
+
+
+def test_a_fitted_estimator_that_cannot_come_back_is_named_with_its_attribute(tmp_path: Path) -> None:
+    model = Connected(connects=True)
+    with pytest.raises(crossfold.PicklingError, match=r"Connected\.session_\['lock'\]: .*lock"):
+        cross_validate(model, X, Y, return_estimator=True)
+    with pytest.raises(crossfold.PicklingError, match=r"keep_models: .*Connected\.session_\['lock'\]"):
+        GridSearchCV(model, {"connects": [True]}, keep_models=tmp_path / "models").fit(X, Y)
+    assert np.isfinite(cross_validate(model, X, Y)["test_score"]).all()
 
 
 def test_a_fit_that_raises_keeps_its_traceback() -> None:

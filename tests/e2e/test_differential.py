@@ -16,7 +16,7 @@ from e2e.drawn import Case, cases
 _CASES = os.environ.get("CROSSFOLD_DIFFERENTIAL_CASES")
 
 
-@pytest.mark.timeout(0 if _CASES else 300)
+@pytest.mark.timeout(0 if _CASES else 1200)
 @settings(
     max_examples=int(_CASES or 500),
     derandomize=_CASES is None,

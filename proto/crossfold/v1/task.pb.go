@@ -1503,8 +1503,8 @@ type WorkerInfo struct {
 	// Slots with a fit running.
 	Busy        uint32       `protobuf:"varint,5,opt,name=busy,proto3" json:"busy,omitempty"`
 	Environment *Environment `protobuf:"bytes,6,opt,name=environment,proto3" json:"environment,omitempty"`
-	// Why it gets no tasks: its environment differs from that of the workers that were there before.
-	// Empty for a worker that gets them; set by the coordinator.
+	// Why it gets no tasks; empty for a worker that gets them. Set by the worker when its Python can't be
+	// started, and by the coordinator when its environment differs from that of those that came before.
 	Refused       string `protobuf:"bytes,30,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from crossfold import _arrow
+from crossfold._pickling import explain_return
 from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._eval_set import attach
@@ -187,15 +188,17 @@ def _pack_model(returned: dict[str, Any]) -> None:
     try:
         returned["estimator"] = None if returned["fit_error"] else _objects.dumps(model)
     except Exception as error:
-        name = type(model).__qualname__
-        raise TypeError(f"keep_models: a fitted {name} can't be pickled: {error}") from error
+        raise explain_return(model, f"keep_models: the fitted {type(model).__qualname__}", error) from error
 
 
 def _set_value(result: Result, value: Any, store_dir: str) -> None:
     try:
         data = _objects.dumps(value)
     except Exception as error:
-        raise TypeError(f"the returned {type(value).__qualname__} can't be pickled: {error}") from error
+        # A fit returns the estimator among its scores.
+        fitted = value.get("estimator") if isinstance(value, dict) and "fit_error" in value else None
+        what, culprit = ("returned", value) if fitted is None else ("fitted", fitted)
+        raise explain_return(culprit, f"the {what} {type(culprit).__qualname__}", error) from error
     if len(data) <= _arrow.INLINE_LIMIT:
         result.value.inline = data
     else:

@@ -1,15 +1,12 @@
 package search
 
 import (
-	"math"
 	"strings"
-
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/crossfold/crossfold/arrowipc/partition"
+	"github.com/crossfold/crossfold/arrowipc/source"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/client"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/jobfile"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/near"
@@ -46,7 +43,7 @@ func checkRows(file *jobfile.File, table *client.Table) (warnings []string, err 
 		return nil, err
 	}
 	defer y.Release()
-	if row := firstMissing(y); row >= 0 {
+	if row := source.FirstMissing(y); row >= 0 {
 		return nil, file.At("target",
 			"target %q has no value in row %d (rows count from 0); drop such rows or fill them in", target, row)
 	}
@@ -89,25 +86,4 @@ func known(file *jobfile.File, key, name string, columns []string) error {
 		list += ", …"
 	}
 	return file.At(key, "%s has no column %q; it has %s", file.Data, name, list)
-}
-
-// firstMissing is the first row that is null or not a number, or -1.
-func firstMissing(values *arrow.Chunked) int {
-	start := 0
-	for _, chunk := range values.Chunks() {
-		isMissing := chunk.IsNull
-		switch c := chunk.(type) {
-		case *array.Float64:
-			isMissing = func(i int) bool { return c.IsNull(i) || math.IsNaN(c.Value(i)) }
-		case *array.Float32:
-			isMissing = func(i int) bool { return c.IsNull(i) || c.Value(i) != c.Value(i) }
-		}
-		for i := range chunk.Len() {
-			if isMissing(i) {
-				return start + i
-			}
-		}
-		start += chunk.Len()
-	}
-	return -1
 }
