@@ -80,6 +80,9 @@ func ensembleError(ctx context.Context, err error) error {
 
 var combines = []string{"greedy", "blend", "policy", "mean", "vote", "rank"}
 
+// Combines lists the ways to combine, for EnsembleRequest.Combine.
+func Combines() []string { return slices.Clone(combines) }
+
 func checkEnsemble(request *EnsembleRequest) (ensemble.Metric, error) {
 	if combine := request.GetCombine(); combine != "" && !slices.Contains(combines, combine) {
 		return ensemble.Metric{}, invalid("combine %q is not known: use one of %s", combine, strings.Join(combines, ", "))
