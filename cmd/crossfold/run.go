@@ -124,8 +124,8 @@ func (f *runFlags) search(ctx context.Context, cmd *cobra.Command, file *jobfile
 		}
 	}
 	if f.out != "" {
-		if err := leaderboard.Save(f.out, outcome.Results.Table); err != nil {
-			return err
+		if err := search.Save(ctx, options, outcome, f.out); err != nil {
+			return exitStatus{err, exitFailure}
 		}
 	}
 	if outcome.Uncombined != nil {
