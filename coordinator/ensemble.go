@@ -22,6 +22,10 @@ type (
 	EnsembleRequest = pb.EnsembleRequest
 	// Ensemble is what was combined: members, weights, scores and the combined predictions.
 	Ensemble = pb.EnsembleResponse
+	// PredictionsRequest says whose out-of-fold predictions to gather.
+	PredictionsRequest = pb.PredictionsRequest
+	// PredictionsResponse names the objects that hold them.
+	PredictionsResponse = pb.PredictionsResponse
 )
 
 // member is a candidate that may take part in an ensemble.
@@ -79,6 +83,9 @@ func ensembleError(ctx context.Context, err error) error {
 }
 
 var combines = []string{"greedy", "blend", "policy", "mean", "vote", "rank"}
+
+// Combines lists the ways to combine, for EnsembleRequest.Combine.
+func Combines() []string { return slices.Clone(combines) }
 
 func checkEnsemble(request *EnsembleRequest) (ensemble.Metric, error) {
 	if combine := request.GetCombine(); combine != "" && !slices.Contains(combines, combine) {
@@ -172,24 +179,61 @@ func (c *Coordinator) openLibrary(
 			return nil, nil, invalid("candidates %d and %d were fitted on different rows or targets: "+
 				"combine candidates of the same splits", members[0].candidate, m.candidate)
 		}
-		name := fmt.Sprint(m.candidate)
-		if m.record.id == "" || !c.store.Has(m.record.id) {
-			record, err := gatherParts(ctx, c.store, name, m.parts)
-			if err != nil {
-				return nil, nil, ensembleError(ctx, err)
-			}
-			m.record = record
-			c.keepRecord(jobID, recordKey{m.candidate, method}, record)
+		if err := c.gather(ctx, jobID, method, m); err != nil {
+			return nil, nil, err
 		}
 		if lib == nil {
 			lib = newLibrary(c.store, m.record.shape)
 		}
-		if err := lib.add(name, m.record); err != nil {
+		if err := lib.add(fmt.Sprint(m.candidate), m.record); err != nil {
 			return nil, nil, err
 		}
 		marks = append(marks, m.record.marks...)
 	}
 	return lib, marks, nil
+}
+
+// gather makes one record of what a member's fits predicted, unless that was done before.
+func (c *Coordinator) gather(ctx context.Context, jobID, method string, m *member) error {
+	if m.record.id != "" && c.store.Has(m.record.id) {
+		return nil
+	}
+	record, err := gatherParts(ctx, c.store, fmt.Sprint(m.candidate), m.parts)
+	if err != nil {
+		return ensembleError(ctx, err)
+	}
+	m.record = record
+	c.keepRecord(jobID, recordKey{m.candidate, method}, record)
+	return nil
+}
+
+// Predictions gathers the out-of-fold predictions of a job's candidates: for each the id of one object,
+// aligned by row, that arrowipc/predictions reads. It holds one candidate's at a time. Unless candidates are
+// named, those without all of their predictions are left out, and Marks says why.
+func (c *Coordinator) Predictions(ctx context.Context, request *PredictionsRequest) (*PredictionsResponse, error) {
+	if err := c.alive(ctx); err != nil {
+		return nil, err
+	}
+	method, members, marks, err := c.members(&EnsembleRequest{
+		JobId: request.GetJobId(), Predictions: request.GetPredictions(), Candidates: request.GetCandidates(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := &PredictionsResponse{Marks: marks}
+	for i := range members {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m := &members[i]
+		if err := c.gather(ctx, request.GetJobId(), method, m); err != nil {
+			return nil, err
+		}
+		answer.Candidates = append(answer.Candidates, m.candidate)
+		answer.PredictionsIds = append(answer.PredictionsIds, m.record.id)
+		answer.Marks = append(answer.Marks, m.record.marks...)
+	}
+	return answer, nil
 }
 
 func (c *Coordinator) keepRecord(jobID string, key recordKey, record gathered) {

@@ -123,10 +123,16 @@ func (f *runFlags) search(ctx context.Context, cmd *cobra.Command, file *jobfile
 			return err
 		}
 	}
-	if f.out == "" {
-		return nil
+	if f.out != "" {
+		if err := search.Save(ctx, options, outcome, f.out); err != nil {
+			return exitStatus{err, exitFailure}
+		}
 	}
-	return leaderboard.Save(f.out, outcome.Results.Table)
+	if outcome.Uncombined != nil {
+		// Not bad input: it was good enough for the fits, whose results are above.
+		return exitStatus{outcome.Uncombined, exitFailure}
+	}
+	return nil
 }
 
 func (f *runFlags) interpreter() string {

@@ -81,6 +81,16 @@ func (j *jobsService) Ensemble(ctx context.Context, request *pb.EnsembleRequest)
 	return answer, nil
 }
 
+func (j *jobsService) Predictions(ctx context.Context, request *pb.PredictionsRequest) (*pb.PredictionsResponse, error) {
+	ctx, cancel := j.server.until(ctx)
+	defer cancel()
+	answer, err := j.c.Predictions(ctx, request)
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return answer, nil
+}
+
 // Session reads steps in this goroutine and writes events in another. It ends, and with it the
 // client's jobs, when the client closes or breaks the stream.
 func (j *jobsService) Session(stream grpc.BidiStreamingServer[pb.SessionRequest, pb.SessionResponse]) error {

@@ -76,6 +76,7 @@ class FitJob(Job):
             raise
         except Exception as error:
             raise explain({"X": first.X, "y": first.y}, "The data", error) from error
+        spec.predictions.extend(self.options.methods)
         if self.watcher is not None and self.watcher.pruning is not None:
             spec.pruning.CopyFrom(self.watcher.pruning)
 
@@ -124,6 +125,9 @@ class FitJob(Job):
 
     def ended(self, result: task_pb2.Result) -> Outcome:
         self._record(result.index, attempt_of_result(result))
+        if result.predictions and self.watcher is not None:
+            candidate, split = self._fits[result.index]
+            self.watcher.predicted(self, candidate, split, result.predictions)
         if result.outcome == task_pb2.OUTCOME_PRUNED:
             return Outcome(value=self._missing(self._rows_of(result)))
         if result.outcome in _KILLED and self._first.may_fail:

@@ -64,6 +64,11 @@ class Watcher(Protocol):
     def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
         """The pickled model of a fit arrived: only with keep_models."""
 
+    def predicted(
+        self, job: FitJob, candidate: int, split: int, parts: Sequence[task_pb2.Predictions]
+    ) -> None:
+        """A fit left predictions in the store: only with the option predictions."""
+
     def fitted(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], value: Any) -> None:
         """A fit ended and its caller has the answer, `value`; the positions are those in the job."""
 

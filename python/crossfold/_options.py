@@ -41,6 +41,7 @@ class Options:
     stop_at: float | None = None
     keep_models: str | os.PathLike[str] | None = None
     eval_set: bool = False
+    predictions: str | Iterable[str] | None = None
 
     def __post_init__(self) -> None:
         for name, (holds, wanted) in _RULES.items():
@@ -72,6 +73,13 @@ class Options:
         return self.budget is not None or self.stop_at is not None
 
     @property
+    def methods(self) -> list[str]:
+        """What every fit predicts for its test rows."""
+        if self.predictions is None:
+            return []
+        return [self.predictions] if isinstance(self.predictions, str) else list(self.predictions)
+
+    @property
     def folder(self) -> Path | None:
         """Where the models go."""
         return None if self.keep_models is None else Path(self.keep_models)
@@ -89,6 +97,17 @@ def _are_bytes(value: Any) -> bool:
     return _is_number(value) and isinstance(value, numbers.Integral) and 0 < int(value) < 1 << 63
 
 
+_METHODS = ("predict", "predict_proba", "decision_function")
+
+
+def _are_methods(value: Any) -> bool:
+    if isinstance(value, str):
+        return value in _METHODS
+    return (
+        isinstance(value, list | tuple) and 0 < len(value) == len(set(value)) and set(value) <= set(_METHODS)
+    )
+
+
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), "a name: use a str"),
     "fit_timeout": (_are_seconds, f"a number of seconds above 0, at most {_LONGEST:g}"),
@@ -98,6 +117,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "stop_at": (lambda value: _is_number(value) and not math.isnan(value), "a score: use a number"),
     "keep_models": (lambda value: isinstance(value, str | os.PathLike), "a folder: use its path"),
     "eval_set": (lambda value: isinstance(value, bool), "True or False"),
+    "predictions": (_are_methods, f"one of {', '.join(_METHODS)}, or a list of them"),
 }
 
 DOCUMENTATION = {
@@ -124,6 +144,9 @@ DOCUMENTATION = {
     "eval_set": """bool, default=False
         Whether fits get their test rows as validation data: of HistGradientBoosting, LightGBM, XGBoost
         and Keras's wrappers, also as the last step of a Pipeline.""",
+    "predictions": """str or list of str, default=None
+        "predict", "predict_proba" or "decision_function": what every fit predicts for its test rows is
+        kept; `crossfold.report(search).predictions(candidate)` gives it, with a row for each row of X.""",
 }
 """What each option is, in numpydoc's form."""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossfold import _models
+from crossfold._out_of_fold import OutOfFold
 from crossfold.v1 import task_pb2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COLUMNS = ("job_id", "candidate", "split", "worker", "attempt", "seconds", "shared_seconds", "error", "ways")
 
@@ -64,6 +68,7 @@ class Report:
     partial: bool
     history: Any = field(repr=False)
     _models: Path | None = field(repr=False, default=None)
+    _predictions: OutOfFold | None = field(repr=False, default=None)
 
     def model(self, candidate: int, split: int) -> Any:
         """The fitted model of one candidate, a row of `cv_results_`, and one split.
@@ -79,6 +84,26 @@ class Report:
             raise ValueError("The models of this search were not kept. Give it keep_models=folder.")
         return _models.load(self._models, candidate, split)
 
+    def predictions(self, candidate: int, method: str | None = None) -> NDArray[Any]:
+        """What the fits of one candidate predicted for the rows they were not trained on.
+
+        `candidate` is a row of `cv_results_`; `method` is needed when the search keeps several. Gives
+        (rows of X,) or (rows of X, columns) float64, NaN for rows in no test set or of fits that failed or
+        were not run. Columns are the sorted classes; a predicted label is a position among them.
+
+        Raises
+        ------
+        ValueError
+            The search was made without predictions, or these can't be joined by row.
+        KeyError
+            No fit of the candidate has predictions.
+        """
+        if self._predictions is None:
+            raise ValueError(
+                'The predictions of this search were not kept. Give it predictions="predict_proba".'
+            )
+        return self._predictions.of(candidate, method)
+
 
 @dataclass
 class Record:
@@ -87,6 +112,7 @@ class Record:
     name: str
     partial: bool = False
     models: Path | None = None
+    predictions: OutOfFold | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -108,7 +134,14 @@ def report(search: object) -> Report:
             "Fit a search of crossfold.model_selection first, with n_jobs other than 1."
         )
     attempts = record.attempts
-    return Report(attempts[0]["job_id"], record.name, record.partial, _table(attempts), record.models)
+    return Report(
+        attempts[0]["job_id"],
+        record.name,
+        record.partial,
+        _table(attempts),
+        record.models,
+        record.predictions,
+    )
 
 
 def _table(attempts: list[dict[str, Any]]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from crossfold._report import Record
 from crossfold._sharing import Datasets
 from crossfold._worker import in_worker
 from crossfold.joblib import EVERYTHING, CrossfoldBackend
+from crossfold.v1 import task_pb2
 
 # How long the garbage collector waits at most for a small search's first results.
 _COLLECTOR_SECONDS = 0.5
@@ -117,6 +118,11 @@ class Run:
 
     def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
         """Only a search keeps models."""
+
+    def predicted(
+        self, job: FitJob, candidate: int, split: int, parts: Sequence[task_pb2.Predictions]
+    ) -> None:
+        """Only a search keeps predictions."""
 
     def fitted(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], value: Any) -> None:
         """The caller has the value already."""

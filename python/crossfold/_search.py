@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -19,8 +19,10 @@ from crossfold._errors import NothingFinished, PartialSearchWarning
 from crossfold._fits import FitJob
 from crossfold._models import Models
 from crossfold._options import Options
+from crossfold._out_of_fold import OutOfFold
 from crossfold._pickling import explained
 from crossfold._run import Run, label_of
+from crossfold.v1 import task_pb2
 
 T = TypeVar("T", bound=type)
 
@@ -48,6 +50,8 @@ class SearchRun(Run):
 
     def enter(self) -> None:
         super().enter()
+        if self.options.methods:
+            self.record.predictions = OutOfFold(self.options.methods)
         if self.options.folder is not None:
             self._models = Models(self.options.folder)
             self.record.models = self._models.folder
@@ -111,6 +115,12 @@ class SearchRun(Run):
     def model(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], model: bytes) -> None:
         if self._models is not None:
             self._models.add(self._jobs[job] + candidate, split, scores, model)
+
+    def predicted(
+        self, job: FitJob, candidate: int, split: int, parts: Sequence[task_pb2.Predictions]
+    ) -> None:
+        if self.record.predictions is not None:
+            self.record.predictions.add(self._jobs[job] + candidate, split, parts)
 
     def _reaches(self, row: int, wanted: float) -> bool:
         values = [self.values.get((row, split)) for split in range(self.splits)]

@@ -348,6 +348,7 @@ OPTIONS = [
     "stop_at",
     "keep_models",
     "eval_set",
+    "predictions",
 ]
 
 

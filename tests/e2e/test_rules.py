@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 
 import crossfold
 import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
 import pytest
 from crossfold.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.base import clone
@@ -176,6 +179,7 @@ def test_a_job_file_with_rules_and_an_ensemble(
 
     def run() -> subprocess.CompletedProcess[str]:
         command = [str(BINARY), "run", str(job), "--python", sys.executable, "--slots", "2"]
+        command += ["--out", str(tmp_path / "out")]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
 
     done = run()
@@ -183,6 +187,14 @@ def test_a_job_file_with_rules_and_an_ensemble(
     assert "6 candidates × 3 splits of 150 rows" in done.stdout
     assert "the policy selects C=" in done.stdout
     assert "ensemble: out-of-fold accuracy" in done.stdout
+    found = json.loads((tmp_path / "out" / "ensemble.json").read_text(encoding="utf-8"))
+    assert found["score"] >= found["best_single_score"] and sum(found["weights"]) == pytest.approx(1)
+    member = found["candidates"][int(np.argmax(found["weights"]))]
+    for name in (f"decision_function/{member}.arrow", "ensemble.arrow"):
+        with pa.ipc.open_file(tmp_path / "out" / name) as file:
+            batch = file.get_batch(0)
+        np.testing.assert_array_equal(batch.column("row"), np.arange(150))
+        assert len(batch.column("values")[0]) == 10
     job.write_text(JOB.replace("predictions: decision_function\n", ""), encoding="utf-8")
     refused = run()
     assert refused.returncode == 2 and "job.yaml:8: an ensemble needs predictions" in refused.stderr

@@ -1597,6 +1597,131 @@ func (x *EnsembleRequest) GetPolicy() string {
 	return ""
 }
 
+type PredictionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Which of JobSpec.predictions; may be empty when there is one.
+	Predictions string `protobuf:"bytes,2,opt,name=predictions,proto3" json:"predictions,omitempty"`
+	// Candidates by position in the job; empty: all whose fits all have predictions.
+	Candidates    []uint32 `protobuf:"varint,3,rep,packed,name=candidates,proto3" json:"candidates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PredictionsRequest) Reset() {
+	*x = PredictionsRequest{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PredictionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PredictionsRequest) ProtoMessage() {}
+
+func (x *PredictionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PredictionsRequest.ProtoReflect.Descriptor instead.
+func (*PredictionsRequest) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PredictionsRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *PredictionsRequest) GetPredictions() string {
+	if x != nil {
+		return x.Predictions
+	}
+	return ""
+}
+
+func (x *PredictionsRequest) GetCandidates() []uint32 {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+type PredictionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ascending unless candidates were named.
+	Candidates []uint32 `protobuf:"varint,1,rep,packed,name=candidates,proto3" json:"candidates,omitempty"`
+	// For each of them a `ds-…` object, as arrowipc/predictions describes it.
+	PredictionsIds []string `protobuf:"bytes,2,rep,name=predictions_ids,json=predictionsIds,proto3" json:"predictions_ids,omitempty"`
+	// Sentences for people: candidates left out, equal predictions, classes missing in a fold.
+	Marks         []string `protobuf:"bytes,3,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PredictionsResponse) Reset() {
+	*x = PredictionsResponse{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PredictionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PredictionsResponse) ProtoMessage() {}
+
+func (x *PredictionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PredictionsResponse.ProtoReflect.Descriptor instead.
+func (*PredictionsResponse) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PredictionsResponse) GetCandidates() []uint32 {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *PredictionsResponse) GetPredictionsIds() []string {
+	if x != nil {
+		return x.PredictionsIds
+	}
+	return nil
+}
+
+func (x *PredictionsResponse) GetMarks() []string {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
 // GreedyOptions tune greedy forward selection with replacement.
 type GreedyOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1616,7 +1741,7 @@ type GreedyOptions struct {
 
 func (x *GreedyOptions) Reset() {
 	*x = GreedyOptions{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[23]
+	mi := &file_crossfold_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1753,7 @@ func (x *GreedyOptions) String() string {
 func (*GreedyOptions) ProtoMessage() {}
 
 func (x *GreedyOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[23]
+	mi := &file_crossfold_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1766,7 @@ func (x *GreedyOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GreedyOptions.ProtoReflect.Descriptor instead.
 func (*GreedyOptions) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GreedyOptions) GetRounds() uint32 {
@@ -1700,7 +1825,7 @@ type EnsembleResponse struct {
 
 func (x *EnsembleResponse) Reset() {
 	*x = EnsembleResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[24]
+	mi := &file_crossfold_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1837,7 @@ func (x *EnsembleResponse) String() string {
 func (*EnsembleResponse) ProtoMessage() {}
 
 func (x *EnsembleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[24]
+	mi := &file_crossfold_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1850,7 @@ func (x *EnsembleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnsembleResponse.ProtoReflect.Descriptor instead.
 func (*EnsembleResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EnsembleResponse) GetCandidates() []uint32 {
@@ -1900,7 +2025,19 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"candidates\x12\x18\n" +
 	"\aweights\x18\x06 \x03(\x01R\aweights\x123\n" +
 	"\x06greedy\x18\a \x01(\v2\x1b.crossfold.v1.GreedyOptionsR\x06greedy\x12\x16\n" +
-	"\x06policy\x18\b \x01(\tR\x06policy\"\x85\x01\n" +
+	"\x06policy\x18\b \x01(\tR\x06policy\"m\n" +
+	"\x12PredictionsRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n" +
+	"\vpredictions\x18\x02 \x01(\tR\vpredictions\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x03 \x03(\rR\n" +
+	"candidates\"t\n" +
+	"\x13PredictionsResponse\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x01 \x03(\rR\n" +
+	"candidates\x12'\n" +
+	"\x0fpredictions_ids\x18\x02 \x03(\tR\x0epredictionsIds\x12\x14\n" +
+	"\x05marks\x18\x03 \x03(\tR\x05marks\"\x85\x01\n" +
 	"\rGreedyOptions\x12\x16\n" +
 	"\x06rounds\x18\x01 \x01(\rR\x06rounds\x12\x18\n" +
 	"\ainitial\x18\x02 \x01(\rR\ainitial\x12\x12\n" +
@@ -1918,7 +2055,7 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"bestSingle\x12*\n" +
 	"\x11best_single_score\x18\x06 \x01(\x01R\x0fbestSingleScore\x12%\n" +
 	"\x0epredictions_id\x18\a \x01(\tR\rpredictionsId\x12\x14\n" +
-	"\x05marks\x18\b \x03(\tR\x05marks2\xa8\x04\n" +
+	"\x05marks\x18\b \x03(\tR\x05marks2\xfc\x04\n" +
 	"\x04Jobs\x12@\n" +
 	"\x05Hello\x12\x1a.crossfold.v1.HelloRequest\x1a\x1b.crossfold.v1.HelloResponse\x12J\n" +
 	"\aSession\x12\x1c.crossfold.v1.SessionRequest\x1a\x1d.crossfold.v1.SessionResponse(\x010\x01\x12C\n" +
@@ -1927,7 +2064,8 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\x06Cancel\x12\x1b.crossfold.v1.CancelRequest\x1a\x1c.crossfold.v1.CancelResponse\x12=\n" +
 	"\x04List\x12\x19.crossfold.v1.ListRequest\x1a\x1a.crossfold.v1.ListResponse\x12@\n" +
 	"\x05Stats\x12\x1a.crossfold.v1.StatsRequest\x1a\x1b.crossfold.v1.StatsResponse\x12I\n" +
-	"\bEnsemble\x12\x1d.crossfold.v1.EnsembleRequest\x1a\x1e.crossfold.v1.EnsembleResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
+	"\bEnsemble\x12\x1d.crossfold.v1.EnsembleRequest\x1a\x1e.crossfold.v1.EnsembleResponse\x12R\n" +
+	"\vPredictions\x12 .crossfold.v1.PredictionsRequest\x1a!.crossfold.v1.PredictionsResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
 
 var (
 	file_crossfold_v1_job_proto_rawDescOnce sync.Once
@@ -1942,74 +2080,76 @@ func file_crossfold_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_crossfold_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_crossfold_v1_job_proto_goTypes = []any{
-	(JobState_Phase)(0),      // 0: crossfold.v1.JobState.Phase
-	(*HelloRequest)(nil),     // 1: crossfold.v1.HelloRequest
-	(*HelloResponse)(nil),    // 2: crossfold.v1.HelloResponse
-	(*JobSpec)(nil),          // 3: crossfold.v1.JobSpec
-	(*Pruning)(nil),          // 4: crossfold.v1.Pruning
-	(*JobFit)(nil),           // 5: crossfold.v1.JobFit
-	(*SessionRequest)(nil),   // 6: crossfold.v1.SessionRequest
-	(*Append)(nil),           // 7: crossfold.v1.Append
-	(*Close)(nil),            // 8: crossfold.v1.Close
-	(*Stop)(nil),             // 9: crossfold.v1.Stop
-	(*SessionResponse)(nil),  // 10: crossfold.v1.SessionResponse
-	(*Event)(nil),            // 11: crossfold.v1.Event
-	(*JobState)(nil),         // 12: crossfold.v1.JobState
-	(*SubmitRequest)(nil),    // 13: crossfold.v1.SubmitRequest
-	(*SubmitResponse)(nil),   // 14: crossfold.v1.SubmitResponse
-	(*EventsRequest)(nil),    // 15: crossfold.v1.EventsRequest
-	(*CancelRequest)(nil),    // 16: crossfold.v1.CancelRequest
-	(*CancelResponse)(nil),   // 17: crossfold.v1.CancelResponse
-	(*ListRequest)(nil),      // 18: crossfold.v1.ListRequest
-	(*ListResponse)(nil),     // 19: crossfold.v1.ListResponse
-	(*JobInfo)(nil),          // 20: crossfold.v1.JobInfo
-	(*StatsRequest)(nil),     // 21: crossfold.v1.StatsRequest
-	(*StatsResponse)(nil),    // 22: crossfold.v1.StatsResponse
-	(*EnsembleRequest)(nil),  // 23: crossfold.v1.EnsembleRequest
-	(*GreedyOptions)(nil),    // 24: crossfold.v1.GreedyOptions
-	(*EnsembleResponse)(nil), // 25: crossfold.v1.EnsembleResponse
-	(*Environment)(nil),      // 26: crossfold.v1.Environment
-	(*Code)(nil),             // 27: crossfold.v1.Code
-	(*SplitSpec)(nil),        // 28: crossfold.v1.SplitSpec
-	(*Split)(nil),            // 29: crossfold.v1.Split
-	(*Candidate)(nil),        // 30: crossfold.v1.Candidate
-	(*Limits)(nil),           // 31: crossfold.v1.Limits
-	(*Call)(nil),             // 32: crossfold.v1.Call
-	(*Result)(nil),           // 33: crossfold.v1.Result
-	(*Fault)(nil),            // 34: crossfold.v1.Fault
-	(*WorkerInfo)(nil),       // 35: crossfold.v1.WorkerInfo
+	(JobState_Phase)(0),         // 0: crossfold.v1.JobState.Phase
+	(*HelloRequest)(nil),        // 1: crossfold.v1.HelloRequest
+	(*HelloResponse)(nil),       // 2: crossfold.v1.HelloResponse
+	(*JobSpec)(nil),             // 3: crossfold.v1.JobSpec
+	(*Pruning)(nil),             // 4: crossfold.v1.Pruning
+	(*JobFit)(nil),              // 5: crossfold.v1.JobFit
+	(*SessionRequest)(nil),      // 6: crossfold.v1.SessionRequest
+	(*Append)(nil),              // 7: crossfold.v1.Append
+	(*Close)(nil),               // 8: crossfold.v1.Close
+	(*Stop)(nil),                // 9: crossfold.v1.Stop
+	(*SessionResponse)(nil),     // 10: crossfold.v1.SessionResponse
+	(*Event)(nil),               // 11: crossfold.v1.Event
+	(*JobState)(nil),            // 12: crossfold.v1.JobState
+	(*SubmitRequest)(nil),       // 13: crossfold.v1.SubmitRequest
+	(*SubmitResponse)(nil),      // 14: crossfold.v1.SubmitResponse
+	(*EventsRequest)(nil),       // 15: crossfold.v1.EventsRequest
+	(*CancelRequest)(nil),       // 16: crossfold.v1.CancelRequest
+	(*CancelResponse)(nil),      // 17: crossfold.v1.CancelResponse
+	(*ListRequest)(nil),         // 18: crossfold.v1.ListRequest
+	(*ListResponse)(nil),        // 19: crossfold.v1.ListResponse
+	(*JobInfo)(nil),             // 20: crossfold.v1.JobInfo
+	(*StatsRequest)(nil),        // 21: crossfold.v1.StatsRequest
+	(*StatsResponse)(nil),       // 22: crossfold.v1.StatsResponse
+	(*EnsembleRequest)(nil),     // 23: crossfold.v1.EnsembleRequest
+	(*PredictionsRequest)(nil),  // 24: crossfold.v1.PredictionsRequest
+	(*PredictionsResponse)(nil), // 25: crossfold.v1.PredictionsResponse
+	(*GreedyOptions)(nil),       // 26: crossfold.v1.GreedyOptions
+	(*EnsembleResponse)(nil),    // 27: crossfold.v1.EnsembleResponse
+	(*Environment)(nil),         // 28: crossfold.v1.Environment
+	(*Code)(nil),                // 29: crossfold.v1.Code
+	(*SplitSpec)(nil),           // 30: crossfold.v1.SplitSpec
+	(*Split)(nil),               // 31: crossfold.v1.Split
+	(*Candidate)(nil),           // 32: crossfold.v1.Candidate
+	(*Limits)(nil),              // 33: crossfold.v1.Limits
+	(*Call)(nil),                // 34: crossfold.v1.Call
+	(*Result)(nil),              // 35: crossfold.v1.Result
+	(*Fault)(nil),               // 36: crossfold.v1.Fault
+	(*WorkerInfo)(nil),          // 37: crossfold.v1.WorkerInfo
 }
 var file_crossfold_v1_job_proto_depIdxs = []int32{
-	26, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
-	26, // 1: crossfold.v1.HelloResponse.environment:type_name -> crossfold.v1.Environment
-	26, // 2: crossfold.v1.JobSpec.environment:type_name -> crossfold.v1.Environment
-	27, // 3: crossfold.v1.JobSpec.code:type_name -> crossfold.v1.Code
-	28, // 4: crossfold.v1.JobSpec.split_spec:type_name -> crossfold.v1.SplitSpec
-	29, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
-	30, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
+	28, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
+	28, // 1: crossfold.v1.HelloResponse.environment:type_name -> crossfold.v1.Environment
+	28, // 2: crossfold.v1.JobSpec.environment:type_name -> crossfold.v1.Environment
+	29, // 3: crossfold.v1.JobSpec.code:type_name -> crossfold.v1.Code
+	30, // 4: crossfold.v1.JobSpec.split_spec:type_name -> crossfold.v1.SplitSpec
+	31, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
+	32, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
 	5,  // 7: crossfold.v1.JobSpec.fits:type_name -> crossfold.v1.JobFit
-	31, // 8: crossfold.v1.JobSpec.limits:type_name -> crossfold.v1.Limits
+	33, // 8: crossfold.v1.JobSpec.limits:type_name -> crossfold.v1.Limits
 	4,  // 9: crossfold.v1.JobSpec.pruning:type_name -> crossfold.v1.Pruning
 	3,  // 10: crossfold.v1.SessionRequest.open:type_name -> crossfold.v1.JobSpec
 	7,  // 11: crossfold.v1.SessionRequest.append:type_name -> crossfold.v1.Append
 	8,  // 12: crossfold.v1.SessionRequest.close:type_name -> crossfold.v1.Close
 	9,  // 13: crossfold.v1.SessionRequest.stop:type_name -> crossfold.v1.Stop
-	29, // 14: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
-	30, // 15: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
+	31, // 14: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
+	32, // 15: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
 	5,  // 16: crossfold.v1.Append.fits:type_name -> crossfold.v1.JobFit
-	32, // 17: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
+	34, // 17: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
 	11, // 18: crossfold.v1.SessionResponse.events:type_name -> crossfold.v1.Event
-	33, // 19: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
-	34, // 20: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
+	35, // 19: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
+	36, // 20: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
 	12, // 21: crossfold.v1.Event.state:type_name -> crossfold.v1.JobState
 	0,  // 22: crossfold.v1.JobState.phase:type_name -> crossfold.v1.JobState.Phase
 	3,  // 23: crossfold.v1.SubmitRequest.job:type_name -> crossfold.v1.JobSpec
 	20, // 24: crossfold.v1.ListResponse.jobs:type_name -> crossfold.v1.JobInfo
 	12, // 25: crossfold.v1.JobInfo.state:type_name -> crossfold.v1.JobState
-	35, // 26: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
-	24, // 27: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
+	37, // 26: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
+	26, // 27: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
 	1,  // 28: crossfold.v1.Jobs.Hello:input_type -> crossfold.v1.HelloRequest
 	6,  // 29: crossfold.v1.Jobs.Session:input_type -> crossfold.v1.SessionRequest
 	13, // 30: crossfold.v1.Jobs.Submit:input_type -> crossfold.v1.SubmitRequest
@@ -2018,16 +2158,18 @@ var file_crossfold_v1_job_proto_depIdxs = []int32{
 	18, // 33: crossfold.v1.Jobs.List:input_type -> crossfold.v1.ListRequest
 	21, // 34: crossfold.v1.Jobs.Stats:input_type -> crossfold.v1.StatsRequest
 	23, // 35: crossfold.v1.Jobs.Ensemble:input_type -> crossfold.v1.EnsembleRequest
-	2,  // 36: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
-	10, // 37: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
-	14, // 38: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
-	11, // 39: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
-	17, // 40: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
-	19, // 41: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
-	22, // 42: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
-	25, // 43: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
-	36, // [36:44] is the sub-list for method output_type
-	28, // [28:36] is the sub-list for method input_type
+	24, // 36: crossfold.v1.Jobs.Predictions:input_type -> crossfold.v1.PredictionsRequest
+	2,  // 37: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
+	10, // 38: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
+	14, // 39: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
+	11, // 40: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
+	17, // 41: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
+	19, // 42: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
+	22, // 43: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
+	27, // 44: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
+	25, // 45: crossfold.v1.Jobs.Predictions:output_type -> crossfold.v1.PredictionsResponse
+	37, // [37:46] is the sub-list for method output_type
+	28, // [28:37] is the sub-list for method input_type
 	28, // [28:28] is the sub-list for extension type_name
 	28, // [28:28] is the sub-list for extension extendee
 	0,  // [0:28] is the sub-list for field type_name
@@ -2057,7 +2199,7 @@ func file_crossfold_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_job_proto_rawDesc), len(file_crossfold_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,14 +21,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Jobs_Hello_FullMethodName    = "/crossfold.v1.Jobs/Hello"
-	Jobs_Session_FullMethodName  = "/crossfold.v1.Jobs/Session"
-	Jobs_Submit_FullMethodName   = "/crossfold.v1.Jobs/Submit"
-	Jobs_Events_FullMethodName   = "/crossfold.v1.Jobs/Events"
-	Jobs_Cancel_FullMethodName   = "/crossfold.v1.Jobs/Cancel"
-	Jobs_List_FullMethodName     = "/crossfold.v1.Jobs/List"
-	Jobs_Stats_FullMethodName    = "/crossfold.v1.Jobs/Stats"
-	Jobs_Ensemble_FullMethodName = "/crossfold.v1.Jobs/Ensemble"
+	Jobs_Hello_FullMethodName       = "/crossfold.v1.Jobs/Hello"
+	Jobs_Session_FullMethodName     = "/crossfold.v1.Jobs/Session"
+	Jobs_Submit_FullMethodName      = "/crossfold.v1.Jobs/Submit"
+	Jobs_Events_FullMethodName      = "/crossfold.v1.Jobs/Events"
+	Jobs_Cancel_FullMethodName      = "/crossfold.v1.Jobs/Cancel"
+	Jobs_List_FullMethodName        = "/crossfold.v1.Jobs/List"
+	Jobs_Stats_FullMethodName       = "/crossfold.v1.Jobs/Stats"
+	Jobs_Ensemble_FullMethodName    = "/crossfold.v1.Jobs/Ensemble"
+	Jobs_Predictions_FullMethodName = "/crossfold.v1.Jobs/Predictions"
 )
 
 // JobsClient is the client API for Jobs service.
@@ -56,6 +57,9 @@ type JobsClient interface {
 	// Ensemble combines the out-of-fold predictions of a job's candidates. The job need not have ended,
 	// but a candidate takes part only when all of its fits have.
 	Ensemble(ctx context.Context, in *EnsembleRequest, opts ...grpc.CallOption) (*EnsembleResponse, error)
+	// Predictions gathers the out-of-fold predictions of a job's candidates: one object for each, aligned by
+	// row. The job need not have ended, but a candidate has predictions only when all of its fits have.
+	Predictions(ctx context.Context, in *PredictionsRequest, opts ...grpc.CallOption) (*PredictionsResponse, error)
 }
 
 type jobsClient struct {
@@ -158,6 +162,16 @@ func (c *jobsClient) Ensemble(ctx context.Context, in *EnsembleRequest, opts ...
 	return out, nil
 }
 
+func (c *jobsClient) Predictions(ctx context.Context, in *PredictionsRequest, opts ...grpc.CallOption) (*PredictionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PredictionsResponse)
+	err := c.cc.Invoke(ctx, Jobs_Predictions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobsServer is the server API for Jobs service.
 // All implementations must embed UnimplementedJobsServer
 // for forward compatibility.
@@ -183,6 +197,9 @@ type JobsServer interface {
 	// Ensemble combines the out-of-fold predictions of a job's candidates. The job need not have ended,
 	// but a candidate takes part only when all of its fits have.
 	Ensemble(context.Context, *EnsembleRequest) (*EnsembleResponse, error)
+	// Predictions gathers the out-of-fold predictions of a job's candidates: one object for each, aligned by
+	// row. The job need not have ended, but a candidate has predictions only when all of its fits have.
+	Predictions(context.Context, *PredictionsRequest) (*PredictionsResponse, error)
 	mustEmbedUnimplementedJobsServer()
 }
 
@@ -216,6 +233,9 @@ func (UnimplementedJobsServer) Stats(context.Context, *StatsRequest) (*StatsResp
 }
 func (UnimplementedJobsServer) Ensemble(context.Context, *EnsembleRequest) (*EnsembleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ensemble not implemented")
+}
+func (UnimplementedJobsServer) Predictions(context.Context, *PredictionsRequest) (*PredictionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Predictions not implemented")
 }
 func (UnimplementedJobsServer) mustEmbedUnimplementedJobsServer() {}
 func (UnimplementedJobsServer) testEmbeddedByValue()              {}
@@ -364,6 +384,24 @@ func _Jobs_Ensemble_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Jobs_Predictions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PredictionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServer).Predictions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Jobs_Predictions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServer).Predictions(ctx, req.(*PredictionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Jobs_ServiceDesc is the grpc.ServiceDesc for Jobs service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -394,6 +432,10 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Ensemble",
 			Handler:    _Jobs_Ensemble_Handler,
+		},
+		{
+			MethodName: "Predictions",
+			Handler:    _Jobs_Predictions_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

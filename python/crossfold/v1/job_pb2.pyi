@@ -251,6 +251,26 @@ class EnsembleRequest(_message.Message):
     policy: str
     def __init__(self, job_id: _Optional[str] = ..., predictions: _Optional[str] = ..., combine: _Optional[str] = ..., metric: _Optional[str] = ..., candidates: _Optional[_Iterable[int]] = ..., weights: _Optional[_Iterable[float]] = ..., greedy: _Optional[_Union[GreedyOptions, _Mapping]] = ..., policy: _Optional[str] = ...) -> None: ...
 
+class PredictionsRequest(_message.Message):
+    __slots__ = ("job_id", "predictions", "candidates")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    predictions: str
+    candidates: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, job_id: _Optional[str] = ..., predictions: _Optional[str] = ..., candidates: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class PredictionsResponse(_message.Message):
+    __slots__ = ("candidates", "predictions_ids", "marks")
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    PREDICTIONS_IDS_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    candidates: _containers.RepeatedScalarFieldContainer[int]
+    predictions_ids: _containers.RepeatedScalarFieldContainer[str]
+    marks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, candidates: _Optional[_Iterable[int]] = ..., predictions_ids: _Optional[_Iterable[str]] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GreedyOptions(_message.Message):
     __slots__ = ("rounds", "initial", "bags", "fraction", "seed")
     ROUNDS_FIELD_NUMBER: _ClassVar[int]

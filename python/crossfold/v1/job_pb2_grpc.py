@@ -75,6 +75,11 @@ class JobsStub:
                 request_serializer=crossfold_dot_v1_dot_job__pb2.EnsembleRequest.SerializeToString,
                 response_deserializer=crossfold_dot_v1_dot_job__pb2.EnsembleResponse.FromString,
                 _registered_method=True)
+        self.Predictions = channel.unary_unary(
+                '/crossfold.v1.Jobs/Predictions',
+                request_serializer=crossfold_dot_v1_dot_job__pb2.PredictionsRequest.SerializeToString,
+                response_deserializer=crossfold_dot_v1_dot_job__pb2.PredictionsResponse.FromString,
+                _registered_method=True)
 
 
 class JobsServicer:
@@ -140,6 +145,14 @@ class JobsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Predictions(self, request, context):
+        """Predictions gathers the out-of-fold predictions of a job's candidates: one object for each, aligned by
+        row. The job need not have ended, but a candidate has predictions only when all of its fits have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -182,6 +195,11 @@ def add_JobsServicer_to_server(servicer, server):
                     servicer.Ensemble,
                     request_deserializer=crossfold_dot_v1_dot_job__pb2.EnsembleRequest.FromString,
                     response_serializer=crossfold_dot_v1_dot_job__pb2.EnsembleResponse.SerializeToString,
+            ),
+            'Predictions': grpc.unary_unary_rpc_method_handler(
+                    servicer.Predictions,
+                    request_deserializer=crossfold_dot_v1_dot_job__pb2.PredictionsRequest.FromString,
+                    response_serializer=crossfold_dot_v1_dot_job__pb2.PredictionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -401,6 +419,33 @@ class Jobs:
             '/crossfold.v1.Jobs/Ensemble',
             crossfold_dot_v1_dot_job__pb2.EnsembleRequest.SerializeToString,
             crossfold_dot_v1_dot_job__pb2.EnsembleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Predictions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfold.v1.Jobs/Predictions',
+            crossfold_dot_v1_dot_job__pb2.PredictionsRequest.SerializeToString,
+            crossfold_dot_v1_dot_job__pb2.PredictionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

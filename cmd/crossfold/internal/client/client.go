@@ -67,12 +67,18 @@ const (
 	maxMessage = 64 << 20
 	// callLimit bounds a call that gives one answer.
 	callLimit = 60 * time.Second
+	// combineLimit bounds one that reads the predictions of every candidate, for an ensemble once a round.
+	combineLimit = time.Hour
 )
 
 func bounded(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
 	call grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	limit := callLimit
+	if method == pb.Jobs_Ensemble_FullMethodName || method == pb.Jobs_Predictions_FullMethodName {
+		limit = combineLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return call(ctx, method, request, reply, conn, options...)
 }

@@ -158,6 +158,14 @@ func TestDataTravelToAnotherHostAndBack(t *testing.T) {
 	if err := c.Fetch(t.Context(), other, id); err != nil || !other.Has(id) {
 		t.Errorf("fetch: %v", err)
 	}
+	path := filepath.Join(t.TempDir(), "code")
+	if err := c.Download(t.Context(), id, path); err != nil {
+		t.Error(err)
+	}
+	content, err := os.ReadFile(path)
+	if left, _ := filepath.Glob(filepath.Dir(path) + "/.*"); err != nil || string(content) != "some code" || len(left) > 0 {
+		t.Errorf("downloaded %q (%v), left %v", content, err, left)
+	}
 	missing := "bl-" + strings.Repeat("0", 64)
 	if err := c.Fetch(t.Context(), other, missing); err == nil ||
 		!strings.Contains(err.Error(), "is not there") {

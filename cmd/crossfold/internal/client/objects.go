@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"google.golang.org/grpc"
 
@@ -63,6 +65,30 @@ func (c *Client) Fetch(ctx context.Context, into *store.Store, id string) error 
 	}
 	if err := into.PutExpect(ctx, id, &getReader{stream: stream}); err != nil {
 		return fmt.Errorf("fetch %s: %w", id, err)
+	}
+	return nil
+}
+
+// Download writes an object of the coordinator's store to a file, which appears whole or not at all.
+func (c *Client) Download(ctx context.Context, id, path string) (err error) {
+	scratch, err := os.MkdirTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	into, err := store.Open(scratch)
+	if err != nil {
+		return err
+	}
+	if err := c.Fetch(ctx, into, id); err != nil {
+		return err
+	}
+	from, err := into.Path(id)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.Chmod(from, 0o644), os.Rename(from, path)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }

@@ -1,11 +1,16 @@
 package jobfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/crossfold/crossfold/coordinator"
+	"github.com/crossfold/crossfold/coordinator/ensemble"
 	"github.com/crossfold/crossfold/coordinator/rules"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
@@ -53,27 +58,53 @@ func (p *parser) ensemble(n *yaml.Node) error {
 	return err
 }
 
-// completeEnsemble fills in what the rest of the file says.
+// completeEnsemble fills in what the rest of the file says, and refuses what could only fail after the fits.
 func (p *parser) completeEnsemble() error {
 	f := p.file
 	if f.Ensemble == nil {
 		return nil
 	}
-	if len(f.Predictions) == 0 {
-		return f.At("ensemble", `an ensemble needs predictions of the fits; add "predictions: predict_proba" `+
-			`for a classifier, "predictions: predict" for a regressor`)
+	if err := p.checkMembers(); err != nil {
+		return err
 	}
+	key := "ensemble.metric"
 	if f.Ensemble.Metric == "" {
 		if len(f.Recipe.Scoring) != 1 {
 			return f.At("ensemble", `"metric" is missing; name a scorer, such as neg_log_loss`)
 		}
-		f.Ensemble.Metric = f.Recipe.Scoring[0]
+		f.Ensemble.Metric, key = f.Recipe.Scoring[0], "scoring"
+	}
+	if _, err := ensemble.ParseMetric(f.Ensemble.Metric); err != nil {
+		return f.At(key, "%s", strings.TrimPrefix(err.Error(), ensemble.ErrInput.Error()+": "))
+	}
+	if methods := coordinator.Combines(); f.Ensemble.Combine != "" && !slices.Contains(methods, f.Ensemble.Combine) {
+		return f.At("ensemble.method", "method %q is not known; use one of %s", f.Ensemble.Combine, strings.Join(methods, ", "))
+	}
+	if rounds := cmp.Or(f.Ensemble.Greedy.Rounds, 50); f.Ensemble.Greedy.Initial > rounds {
+		return f.At("ensemble.initial", "initial is %d; start with at most as many candidates as there are rounds, %d",
+			f.Ensemble.Greedy.Initial, rounds)
 	}
 	if f.Ensemble.Combine == "policy" {
 		if f.Policy == nil {
 			return f.At("ensemble.method", `method "policy" needs a "policy" with weights(results)`)
 		}
 		f.Ensemble.Policy = f.Policy.Source
+	}
+	return nil
+}
+
+// checkMembers says whether the fits predict what is to be combined.
+func (p *parser) checkMembers() error {
+	f := p.file
+	asked := f.Ensemble.Predictions
+	switch {
+	case len(f.Predictions) == 0:
+		return f.At("ensemble", `an ensemble needs predictions of the fits; add "predictions: predict_proba" `+
+			`for a classifier, "predictions: predict" for a regressor`)
+	case asked == "" && len(f.Predictions) > 1:
+		return f.At("ensemble", `the fits predict %s; say which to combine with "predictions"`, strings.Join(f.Predictions, ", "))
+	case asked != "" && !slices.Contains(f.Predictions, asked):
+		return f.At("ensemble.predictions", "the fits do not predict %q but %s", asked, strings.Join(f.Predictions, ", "))
 	}
 	return nil
 }

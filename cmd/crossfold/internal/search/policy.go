@@ -21,6 +21,9 @@ func applyPolicy(ctx context.Context, file *jobfile.File) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, loaded.Close()) }()
+	if file.Ensemble.GetCombine() == "policy" && !loaded.Has("weights") {
+		return file.At("policy.file", "%s has no weights(results), which ensemble: {method: policy} needs", file.Policy.Path)
+	}
 	if file.Pruning == nil && loaded.Has("prune") {
 		file.Pruning = &pb.Pruning{Policy: file.Policy.Source}
 	}

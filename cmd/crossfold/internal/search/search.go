@@ -44,6 +44,8 @@ type Outcome struct {
 	Selected int
 	// Ensemble is nil unless the file asks for one.
 	Ensemble *pb.EnsembleResponse
+	// Uncombined is why there is no ensemble though the file asks for one.
+	Uncombined error
 }
 
 // Run takes the job from its file to its results. When ctx ends first the job is cancelled.
@@ -69,10 +71,8 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 		return nil, err
 	}
 	outcome := &Outcome{JobID: jobID, Rows: rows, Results: results(spec, units)}
-	if outcome.Ensemble, err = combine(ctx, o, jobID); err != nil {
-		return nil, err
-	}
-	// The job is done: a policy that fails now must not lose its results.
+	// The job is done: what fails now must not lose its results.
+	outcome.Ensemble, outcome.Uncombined = combine(ctx, o, jobID)
 	if outcome.Selected, err = selected(ctx, o.File, outcome.Results); err != nil {
 		o.Warn(err.Error())
 		outcome.Selected = -1

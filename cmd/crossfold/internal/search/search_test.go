@@ -205,3 +205,21 @@ func TestWarningsAreTold(t *testing.T) {
 		t.Errorf("warnings %q", warnings)
 	}
 }
+
+func TestAnEnsembleThatFailsKeepsTheResults(t *testing.T) {
+	s := &jobsServer{events: []*pb.Event{
+		result(0, 0.25), result(1, 0.5), result(2, 0.75), result(3, 0.25),
+		last(&pb.JobState{Phase: pb.JobState_PHASE_DONE}),
+	}}
+	out, err := Run(t.Context(), prepared(t, s, job+"predictions: predict\nscoring: accuracy\nensemble: {method: vote}\n", csv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The server of this test can't combine.
+	if out.Ensemble != nil || status.Code(errors.Unwrap(out.Uncombined)) != codes.Unimplemented {
+		t.Errorf("ensemble %v, error %v", out.Ensemble, out.Uncombined)
+	}
+	if test := out.Results.Table.Metrics[0].Test; test.Mean[0] != 0.375 || test.Mean[1] != 0.5 {
+		t.Errorf("means %v", test.Mean)
+	}
+}
