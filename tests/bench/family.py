@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -33,7 +32,9 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
                     seconds >= factor * ours for seconds in others.values()
                 ),
             )
-            ways = Counter(way for fit in sides[OURS].fits for way in fit["ways"].split("; ") if way)
-            print(f"family: {search}: {dict(ways)}, {len(sides[OURS].fits)} fits", file=sys.stderr)
-            figures.append(replace(figure, label="shared work"))
+            # Who does the work for all takes nothing over.
+            done = sum(fit["shared_seconds"] == 0 for fit in sides[OURS].fits)
+            counts = f"largest {done} times, models {len(sides[OURS].fits)} times"
+            print(f"family: {search}: {counts}", file=sys.stderr)
+            figures.append(replace(figure, label="shared work", note=f"{figure.note}; {counts}"))
     return figures
