@@ -71,3 +71,18 @@ func TestPredictionsThatAreNotThereAreNamed(t *testing.T) {
 		wantError(t, err, bad.code, bad.text)
 	}
 }
+
+func TestAStackHasScikitLearnsColumnsAndTheTruth(t *testing.T) {
+	c, id := predicted(t, 2, probabilities, nil)
+	for _, bad := range []struct {
+		request *coordinator.PredictionsRequest
+		code    codes.Code
+		text    string
+	}{
+		{&coordinator.PredictionsRequest{JobId: "0123"}, codes.NotFound, "0123"},
+		{&coordinator.PredictionsRequest{JobId: id}, codes.InvalidArgument, "no recipe that names its target"},
+	} {
+		_, err := c.Stack(bounded(t), bad.request)
+		wantError(t, err, bad.code, bad.text)
+	}
+}

@@ -59,6 +59,11 @@ func Write(ctx context.Context, st *store.Store, table *Table) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return put(ctx, st, record)
+}
+
+// put stores a record as a dataset and releases it.
+func put(ctx context.Context, st *store.Store, record arrow.Record) (string, error) {
 	defer record.Release()
 	reader, writer := io.Pipe()
 	written := make(chan struct{})

@@ -1,9 +1,11 @@
-"""Ensembles of 200 candidates, predictions gathered in bounded memory, a policy that prunes."""
+"""Ensembles of 200 candidates, predictions gathered in bounded memory, a policy that prunes, its calls."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from crossfold.ensemble import EnsembleSearchCV
 from crossfold.model_selection import GridSearchCV
 from crossfold.v1 import job_pb2
 from e2e import ensemble_reference as reference
-from e2e.cluster import PrivateCluster
+from e2e.cluster import REPOSITORY, PrivateCluster
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
@@ -68,7 +70,28 @@ def run(_: Sequence[str], __: int) -> list[Figure]:
     figures = [_greedy("digits", DIGITS, X, y)]
     if REVIEWS:
         figures.append(_greedy("reviews", TEXTS, *_reviews()))
-    return [*figures, _gathered(), _pruned(X, y)]
+    return [*figures, _gathered(), _pruned(X, y), *_policy_calls()]
+
+
+def _policy_calls() -> list[Figure]:
+    """What a call of a policy takes: in a new process, and in one that runs."""
+    command = ["go", "test", "-run=^$", "-bench=Call$", "-count=5", "-benchtime=100x", "./bridge/policy"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    figures = []
+    for name, most in (("First", 20.0), ("Warm", 0.5)):
+        found = re.findall(rf"^Benchmark{name}Call\S*\s+\d+\s+(\S+) ns/op", done.stdout, re.MULTILINE)
+        figures.append(
+            figure(
+                "ensemble",
+                f"{name.lower()} call of a policy",
+                "ms",
+                {OURS: [float(nanoseconds) / 1e6 for nanoseconds in found]},
+                f"<= {most:g} ms",
+                lambda ours, _, most=most: ours <= most,
+                note="5 means of 100 calls",
+            )
+        )
+    return figures
 
 
 def _greedy(name: str, candidates: Sequence[Any], X: Any, y: Any) -> Figure:
