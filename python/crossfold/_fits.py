@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from typing import Any
 
 from crossfold import _eval_set, _preload, _sources
@@ -45,7 +44,9 @@ class FitJob(Job):
         self._split_rows: list[int] = []
         self._settings: IdentityMap[int] = IdentityMap()
         self._by_digest: dict[bytes, int] = {}
-        self._hints = Hints(self.options.share_prefixes)
+        # Callbacks hear of every step, also of one that another fit has done.
+        self._shares_prefixes = self.options.share_prefixes and not first.is_heard
+        self._hints = Hints(self._shares_prefixes)
         self.candidates = 0
         # Names of the metrics, once a fit told them; None for a single one.
         self._metrics: list[str] | None = None
@@ -67,7 +68,7 @@ class FitJob(Job):
         spec.environment.code.update(_sources.needed_by(first.candidate, pickled=code))
         spec.code.CopyFrom(_preload.surroundings())
         spec.code.blob_id = self.session.objects.blob(code)
-        spec.code.sharing.prefixes = self.options.share_prefixes
+        spec.code.sharing.prefixes = self._shares_prefixes
         used = [*first.candidate.values(), *(first.candidate.get("parameters") or {}).values()]
         spec.code.preload.extend(_preload.for_estimators([*used, first.shared.get("scorer")]))
         try:
@@ -85,7 +86,7 @@ class FitJob(Job):
             self._hints.expect(payload.candidate["estimator"], self.watcher.expected(self))
         candidate = self._candidate(payload, append)
         split = self._split(payload, append)
-        extra = pickle.dumps(payload.extra) if payload.extra else b""
+        extra = dumps(payload.extra, "The fit's callbacks") if payload.extra else b""
         append.fits.add(candidate=candidate, split=split, extra=extra)
         self._fits.append((candidate, split))
 

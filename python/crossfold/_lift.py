@@ -34,9 +34,9 @@ _SIGNATURES = {
 
 _CANDIDATE = ("estimator", "parameters")
 _PER_FIT = ("split_progress", "candidate_progress")
-# The search object never travels; the context only matters to callbacks.
-_DROPPED = ("caller", "callback_ctx")
-_ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, *_DROPPED})
+# The search object and a fit's context only matter to callbacks: without one they don't travel.
+_CALLER, _CONTEXT = "caller", "callback_ctx"
+_ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, _CALLER, _CONTEXT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Fit:
     shared: dict[str, Any]
     candidate: dict[str, Any]
     extra: dict[str, Any]
+    is_heard: bool
+    """Whether a callback listens."""
 
     @property
     def may_fail(self) -> bool:
@@ -83,21 +85,28 @@ def _lift_one(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> F
     if names is None or len(args) > len(names):
         return None
     given = {**dict(zip(names, args, strict=False)), **kwargs}
-    if not given.keys() >= {"estimator", "X", "y", "train", "test"} or not _is_inert(given):
+    if not given.keys() >= {"estimator", "X", "y", "train", "test"}:
         return None
     train, test = _rows(given["train"]), _rows(given["test"])
     if train is None or test is None:
         return None
+    shared = {name: value for name, value in given.items() if name not in _ELSEWHERE}
+    # They only number what is printed.
+    extra = {name: given[name] for name in _PER_FIT if given.get("verbose") and name in given}
+    is_heard = _is_heard(given)
+    if is_heard and given.get(_CONTEXT) is not None:
+        shared[_CALLER] = given.get(_CALLER)
+        extra[_CONTEXT] = given[_CONTEXT]
     return Fit(
         function=function,
         X=given["X"],
         y=given["y"],
         train=train,
         test=test,
-        shared={name: value for name, value in given.items() if name not in _ELSEWHERE},
+        shared=shared,
         candidate={name: given[name] for name in _CANDIDATE if name in given},
-        # They only number what is printed.
-        extra={name: given[name] for name in _PER_FIT if given.get("verbose") and name in given},
+        extra=extra,
+        is_heard=is_heard,
     )
 
 
@@ -123,15 +132,15 @@ def _liftable() -> dict[Callable[..., Any], tuple[str, ...]]:
     return found
 
 
-def _is_inert(given: dict[str, Any]) -> bool:
-    """Whether no callback listens: a search of scikit-learn 1.9 always passes a context."""
-    context = given.get("callback_ctx")
+def _is_heard(given: dict[str, Any]) -> bool:
+    """Whether a callback listens: a search of scikit-learn 1.9 always passes a context."""
+    context = given.get(_CONTEXT)
     if context is not None and context._callbacks:
-        return False
+        return True
     estimator = given["estimator"]
     parts = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
     settings = (given.get("parameters") or {}).values()
-    return not any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts, *settings))
+    return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts, *settings))
 
 
 def _rows(indices: Any) -> np.ndarray[Any, Any] | None:

@@ -105,6 +105,7 @@ class MemberFits:
             shared={"scorer": self._scorer, "error_score": float("nan")},
             candidate={"estimator": fit.estimator, "parameters": fit.parameters},
             extra=fit.options,
+            is_heard=False,
         )
 
     def combine(self, request: pb.EnsembleRequest) -> tuple[pb.EnsembleResponse, _predictions.Predictions]:

@@ -227,7 +227,7 @@ class CrossfoldBackend(ParallelBackendBase):
 def _not_lifted(options: Options) -> InvalidJob:
     return InvalidJob(
         f"{options.needs_fits[0]} works on fits that can be taken apart into data, split and parameters. "
-        "These can't: take off the estimator's callbacks and use splits of row numbers, or leave it out."
+        "These can't: use splits of row numbers, or leave it out."
     )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
+import warnings
 from collections import Counter
 from typing import Any
 
+import crossfold
 import crossfold.model_selection
 import numpy as np
 import pytest
 import sklearn.model_selection
 from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from e2e.cases import classes
 from e2e.compare import assert_same, search_view
@@ -121,6 +127,60 @@ def test_a_progress_bar_shows_every_fit(capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert all(f"LogisticRegression - fit #{task}" in printed for task in range(4))
     assert "refit-with-best-params" in printed
+
+
+class Slow(LogisticRegression):
+    """Is stuck for one of its settings."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Slow:
+        if self.C == 2.0:
+            time.sleep(60)
+        return super().fit(X, y, sample_weight)
+
+
+def test_options_and_the_report_work_as_without_callbacks() -> None:
+    heard = Recorder()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the fits that were killed
+        found = crossfold.model_selection.GridSearchCV(Slow(), {"C": [1.0, 2.0]}, cv=2, fit_timeout=2)
+        found.set_callbacks(heard).fit(X, y)
+
+    assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [False, True]
+    history = crossfold.report(found).history
+    assert sorted(zip(history["candidate"], history["split"], strict=True)) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+    assert history["error"].notna().tolist() == (history["candidate"] == 1).tolist()
+    evaluated = [call[0] for call in heard.calls.elements() if call[2] == "candidate-split-evaluation"]
+    # What is killed does not come to its end.
+    assert (evaluated.count("begin"), evaluated.count("end")) == (4, 2)
+
+
+def test_a_search_with_callbacks_ends_at_its_score() -> None:
+    search = crossfold.model_selection.GridSearchCV(
+        LogisticRegression(), {"C": [1.0] * 50}, cv=2, stop_at=0.0
+    )
+    with pytest.warns(crossfold.PartialSearchWarning):
+        search.set_callbacks(heard := Recorder()).fit(X, y)
+    assert crossfold.report(search).partial
+    assert search.best_score_ > 0.5
+    assert any(call[0] == "teardown" for call in heard.calls)
+
+
+def test_every_step_of_a_pipeline_is_heard_of() -> None:
+    def heard(ms: Any) -> Counter[tuple[Any, ...]]:
+        recorder = Propagated()
+        model = make_pipeline(StandardScaler(), PCA(2, random_state=0), LogisticRegression())
+        grid = {"logisticregression__C": [0.1, 1.0, 10.0]}
+        ms.GridSearchCV(model, grid, cv=2).set_callbacks(recorder).fit(X, y)
+        return recorder.calls
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # steps that support no callbacks
+        assert heard(crossfold.model_selection) == heard(sklearn.model_selection)
 
 
 def test_what_a_hook_raises_ends_the_search() -> None:
