@@ -17,7 +17,10 @@ from crossfold.v1 import task_pb2
 _LONGEST = 1e9
 
 #: The options of cross_validate and its siblings; a search has all of them.
-FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes")
+FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes", "compiled_keras")
+
+# They hold for any call; the others need to know what a fit is.
+_FOR_CALLS = ("name", "fit_timeout", "fit_memory", "share_prefixes")
 
 # They change nothing of what a fit is: without a cluster they have nothing to do.
 _IDLE_AT_HOME = ("name", "share_prefixes")
@@ -41,6 +44,7 @@ class Options:
     stop_at: float | None = None
     keep_models: str | os.PathLike[str] | None = None
     eval_set: bool = False
+    compiled_keras: bool = False
 
     def __post_init__(self) -> None:
         for name, (holds, wanted) in _RULES.items():
@@ -57,7 +61,7 @@ class Options:
     @property
     def needs_fits(self) -> list[str]:
         """Those that need to know what a fit is; the limits hold for any call."""
-        return [name for name in self.active if name not in FOR_FUNCTIONS]
+        return [name for name in self.active if name not in _FOR_CALLS]
 
     @property
     def limits(self) -> task_pb2.Limits | None:
@@ -98,6 +102,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "stop_at": (lambda value: _is_number(value) and not math.isnan(value), "a score: use a number"),
     "keep_models": (lambda value: isinstance(value, str | os.PathLike), "a folder: use its path"),
     "eval_set": (lambda value: isinstance(value, bool), "True or False"),
+    "compiled_keras": (lambda value: isinstance(value, bool), "True or False"),
 }
 
 DOCUMENTATION = {
@@ -123,6 +128,9 @@ DOCUMENTATION = {
     "eval_set": """bool, default=False
         Whether fits get their test rows as validation data: of HistGradientBoosting, LightGBM, XGBoost
         and Keras's wrappers, also as the last step of a Pipeline.""",
+    "compiled_keras": """bool, default=False
+        Whether plain Keras networks train in a compiled loop: sooner, and close to what Keras' own fit
+        gives, not equal to the bit. `crossfold.report` shows which fits did, and why others did not.""",
 }
 """What each option is, in numpydoc's form."""
 

@@ -129,6 +129,7 @@ def test_with_wide_limits_results_are_scikit_learns() -> None:
         "stop_at",
         "keep_models",
         "eval_set",
+        "compiled_keras",
     }
 
 
