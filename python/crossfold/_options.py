@@ -17,7 +17,10 @@ from crossfold.v1 import task_pb2
 _LONGEST = 1e9
 
 #: The options of cross_validate and its siblings; a search has all of them.
-FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes")
+FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes", "compiled_keras")
+
+# They hold for any call; the others need to know what a fit is.
+_FOR_CALLS = ("name", "fit_timeout", "fit_memory", "share_prefixes")
 
 # They change nothing of what a fit is: without a cluster they have nothing to do.
 _IDLE_AT_HOME = ("name", "share_prefixes")
@@ -42,6 +45,7 @@ class Options:
     keep_models: str | os.PathLike[str] | None = None
     eval_set: bool = False
     predictions: str | Iterable[str] | None = None
+    compiled_keras: bool = False
 
     def __post_init__(self) -> None:
         for name, (holds, wanted) in _RULES.items():
@@ -58,7 +62,7 @@ class Options:
     @property
     def needs_fits(self) -> list[str]:
         """Those that need to know what a fit is; the limits hold for any call."""
-        return [name for name in self.active if name not in FOR_FUNCTIONS]
+        return [name for name in self.active if name not in _FOR_CALLS]
 
     @property
     def limits(self) -> task_pb2.Limits | None:
@@ -118,6 +122,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "keep_models": (lambda value: isinstance(value, str | os.PathLike), "a folder: use its path"),
     "eval_set": (lambda value: isinstance(value, bool), "True or False"),
     "predictions": (_are_methods, f"one of {', '.join(_METHODS)}, or a list of them"),
+    "compiled_keras": (lambda value: isinstance(value, bool), "True or False"),
 }
 
 DOCUMENTATION = {
@@ -147,6 +152,9 @@ DOCUMENTATION = {
     "predictions": """str or list of str, default=None
         "predict", "predict_proba" or "decision_function": what every fit predicts for its test rows is
         kept; `crossfold.report(search).predictions(candidate)` gives it, with a row for each row of X.""",
+    "compiled_keras": """bool, default=False
+        Whether plain Keras networks train in a compiled loop: sooner, and close to what Keras' own fit
+        gives, not equal to the bit. `crossfold.report` shows which fits did, and why others did not.""",
 }
 """What each option is, in numpydoc's form."""
 

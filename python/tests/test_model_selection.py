@@ -349,6 +349,7 @@ OPTIONS = [
     "keep_models",
     "eval_set",
     "predictions",
+    "compiled_keras",
 ]
 
 
@@ -391,7 +392,7 @@ def test_functions_look_like_scikit_learns(name: str) -> None:
     ours: Callable[..., Any] = getattr(model_selection, name)
     theirs = getattr(reference, name)
     assert ours.__name__ == name
-    options = [] if name == "permutation_test_score" else OPTIONS[:4]
+    options = [] if name == "permutation_test_score" else [*OPTIONS[:4], "compiled_keras"]
     assert_only_options_are_added(ours, theirs, options)
     assert pickle.loads(pickle.dumps(ours)) is ours
 

@@ -130,6 +130,7 @@ def test_with_wide_limits_results_are_scikit_learns() -> None:
         "keep_models",
         "eval_set",
         "predictions",
+        "compiled_keras",
     }
 
 

@@ -235,7 +235,10 @@ type Sharing struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Equal fitted prefixes of pipelines on equal splits, and the models of families. It never changes
 	// a result.
-	Prefixes      bool `protobuf:"varint,1,opt,name=prefixes,proto3" json:"prefixes,omitempty"`
+	Prefixes bool `protobuf:"varint,1,opt,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Loops that XLA compiles for plain Keras networks of one architecture. Their results are close to
+	// Keras' own, not equal to the bit.
+	CompiledKeras bool `protobuf:"varint,3,opt,name=compiled_keras,json=compiledKeras,proto3" json:"compiled_keras,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +276,13 @@ func (*Sharing) Descriptor() ([]byte, []int) {
 func (x *Sharing) GetPrefixes() bool {
 	if x != nil {
 		return x.Prefixes
+	}
+	return false
+}
+
+func (x *Sharing) GetCompiledKeras() bool {
+	if x != nil {
+		return x.CompiledKeras
 	}
 	return false
 }
@@ -1669,9 +1679,10 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\asharing\x18\x06 \x01(\v2\x15.crossfold.v1.SharingR\asharing\x12\x18\n" +
 	"\athreads\x18\x14 \x01(\rR\athreads\x12/\n" +
 	"\x13multiprocessing_key\x18\x15 \x01(\fR\x12multiprocessingKeyB\b\n" +
-	"\x06source\"%\n" +
+	"\x06source\"L\n" +
 	"\aSharing\x12\x1a\n" +
-	"\bprefixes\x18\x01 \x01(\bR\bprefixes\"\xf2\x01\n" +
+	"\bprefixes\x18\x01 \x01(\bR\bprefixes\x12%\n" +
+	"\x0ecompiled_keras\x18\x03 \x01(\bR\rcompiledKeras\"\xf2\x01\n" +
 	"\x06Recipe\x12(\n" +
 	"\x05steps\x18\x01 \x03(\v2\x12.crossfold.v1.StepR\x05steps\x12\x18\n" +
 	"\ascoring\x18\x02 \x03(\tR\ascoring\x12\x1a\n" +

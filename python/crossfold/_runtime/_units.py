@@ -118,7 +118,8 @@ class Runner:
             attach(estimator, X, y, train, test)
         if code.get("keep_models"):
             arguments["return_estimator"] = True
-        _keras.install()  # unpickling has imported what the user's code uses
+        # Unpickling has imported what the user's code uses.
+        _keras.install(compiled=task.code.sharing.compiled_keras)
         scorer = arguments.get("scorer")
         with self._sharing.fit(task, fit.sharers, store_dir, X, scorer, fit.family) as bill:
             returned = code["function"](
@@ -139,7 +140,7 @@ class Runner:
 
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
-        _keras.install()
+        _keras.install(compiled=task.code.sharing.compiled_keras)
         returned, bill = self._recipes.fit(task, fit, store_dir, train, test)
         _settle(result, returned, bill)
         _set_scores(result, returned)

@@ -7,6 +7,7 @@ known to give Keras' own bits takes Keras' own method, and the report says why.
 - ``_known``: which models, optimizers, losses and calls are known; the key of an architecture.
 - ``_twin``: a traced copy of an architecture; state goes in and comes out, it keeps none.
 - ``_data``: rows as tensors, kept between fits; the order in which Keras draws them.
+- ``_compiled``: the opt-in that gives up the last bits.
 - ``_methods``: what stands in for ``fit``, ``evaluate`` and ``predict``.
 - ``_seeding``: seeding that leaves instantiated graphs alone.
 """
@@ -15,26 +16,37 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
+from typing import Any
 
 SWITCH = "CROSSFOLD_KERAS"
 """Environment variable; "0" leaves Keras as it is."""
 
-_looked = False
 
+def install(compiled: bool = False) -> None:
+    """Stand in for Keras' methods once the user's code has imported Keras; imports nothing before that.
 
-def install() -> None:
-    """Stand in for Keras' methods once the user's code has imported Keras; imports nothing before that."""
-    global _looked
-    if _looked or "keras" not in sys.modules:
+    ``compiled`` is whether plain networks may be close to Keras' own numbers, until the next call.
+    """
+    if "keras" not in sys.modules or os.environ.get(SWITCH) == "0":
         return
-    _looked = True
-    if os.environ.get(SWITCH) == "0":
-        return
-    from crossfold._runtime._keras import _methods, _seeding, _versions
+    methods = _installed()
+    if methods is not None:
+        methods.close_enough = compiled
 
-    if _versions.known():
-        _seeding.install()
-        _methods.install()
+
+@cache
+def _installed() -> Any:
+    """Replace the methods; return the module that does, or None for versions that are not known."""
+    from crossfold._runtime._keras import _versions
+
+    if not _versions.known():
+        return None
+    from crossfold._runtime._keras import _methods, _seeding
+
+    _seeding.install()
+    _methods.install()
+    return _methods
 
 
 __all__ = ["install"]

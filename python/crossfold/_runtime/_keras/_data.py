@@ -26,9 +26,10 @@ _MAX_SEED = 2**31 - 1
 _kept: OrderedDict[Any, list[Any]] = OrderedDict()
 
 
-def tensor(array: Any, what: str) -> Any:
+def tensor(array: Any, what: str, rows: int | None = None) -> Any:
     """Return an array as the tensor that Keras would make of it: floats become floatx.
 
+    It is padded to ``rows`` if given.
     Rows that were made a tensor lately are not copied again: on many machines a copy of a fold into
     fresh memory takes as long as a tenth of its fit. Raises Unknown for all but a plain array of numbers.
     """
@@ -38,16 +39,23 @@ def tensor(array: Any, what: str) -> Any:
         raise Unknown(f"{what} has no rows")
     dtype = np.dtype(keras.config.floatx() if array.dtype.kind == "f" else array.dtype)
     if not array.flags.c_contiguous or array.size < _BLOCK:
-        return tf.convert_to_tensor(array.astype(dtype, copy=False))
+        return _made(array, dtype, rows)
     flat = array.reshape(-1)
-    key = (array.shape, array.dtype, dtype, flat[:: array.size // _SAMPLES].tobytes())
+    key = (array.shape, array.dtype, dtype, rows, flat[:: array.size // _SAMPLES].tobytes())
     for kept in _kept.get(key, []):
-        if _equal(flat, np.asarray(memoryview(kept)).reshape(-1)):
+        if _equal(flat, np.asarray(memoryview(kept)).reshape(-1)[: flat.size]):
             _kept.move_to_end(key)
             return kept
-    made = tf.convert_to_tensor(array.astype(dtype, copy=False))
+    made = _made(array, dtype, rows)
     _keep(key, made)
     return made
+
+
+def _made(array: NDArray[Any], dtype: np.dtype[Any], rows: int | None) -> Any:
+    array = array.astype(dtype, copy=False)
+    if rows is not None:
+        array = np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), dtype)])
+    return tf.convert_to_tensor(array)
 
 
 def order(rows: int, shuffle: Any) -> Iterator[Any]:

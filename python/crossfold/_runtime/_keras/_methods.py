@@ -17,7 +17,7 @@ from keras.src.utils.python_utils import pythonify_logs
 from tensorflow.python.framework import config
 
 from crossfold._runtime import _ways
-from crossfold._runtime._keras import _data, _known, _twin
+from crossfold._runtime._keras import _compiled, _data, _known, _twin
 from crossfold._runtime._keras._known import Unknown
 
 BATCH = 32
@@ -29,11 +29,19 @@ CALLBACKS = frozenset(
 )
 """Callbacks that act between epochs only."""
 
-WAYS = {
+EXACT = {
     "fit": "keras: whole epochs in the graph",
     "evaluate": "keras: whole evaluations in the graph",
     "predict": "keras: whole predictions in the graph",
 }
+CLOSE = {
+    "fit": "keras: compiled loop (close, not bit-equal)",
+    "evaluate": "keras: evaluations in large batches (close, not bit-equal)",
+    "predict": "keras: predictions in large batches (close, not bit-equal)",
+}
+
+close_enough = False
+"""Whether plain networks may differ from Keras in low bits: the option ``compiled_keras``."""
 
 
 def install() -> None:
@@ -42,8 +50,11 @@ def install() -> None:
         setattr(TensorFlowTrainer, name, _instead(getattr(TensorFlowTrainer, name), method))
 
 
-def _instead(original: Callable[..., Any], prepare: Callable[..., Callable[[], Any]]) -> Callable[..., Any]:
-    """Return a method that does what ``prepare`` returns; when that raises Unknown, the original."""
+def _instead(
+    original: Callable[..., Any], prepare: Callable[..., tuple[str, Callable[[], Any]]]
+) -> Callable[..., Any]:
+    """Return a method that does what ``prepare`` returns, which names its way; when that raises Unknown,
+    the original."""
     signature = inspect.signature(original)
     name = original.__name__
 
@@ -52,13 +63,13 @@ def _instead(original: Callable[..., Any], prepare: Callable[..., Callable[[], A
         if "_use_cached_eval_dataset" in kwargs:  # a part of Keras' own fit
             return original(self, *args, **kwargs)
         try:
-            run = prepare(*_arguments(signature, self, *args, **kwargs))
+            way, run = prepare(*_arguments(signature, self, *args, **kwargs))
         except Exception as reason:
             # Keras says itself what is wrong with a call.
             text = reason if isinstance(reason, Unknown) else type(reason).__name__
             _ways.note(f"keras: own {name} ({text})")
             return original(self, *args, **kwargs)
-        _ways.note(WAYS[name])
+        _ways.note(way)
         return run()
 
     return method
@@ -76,25 +87,23 @@ def _arguments(signature: inspect.Signature, *args: Any, **kwargs: Any) -> tuple
 
 @dataclass(frozen=True)
 class _Rows:
-    """Inputs and targets as tensors, and how they are cut into batches."""
+    """Inputs and targets as tensors, and how they are cut into batches. Rows after ``count`` are padding."""
 
     x: Any
     y: Any
+    count: int
     batch: int
 
     @classmethod
-    def of(cls, x: Any, y: Any, batch: Any) -> _Rows:
+    def of(cls, x: Any, y: Any, batch: Any, *, padded: bool = False, large: bool = False) -> _Rows:
         batch = batch or BATCH
         if not isinstance(batch, int | np.integer):
             raise Unknown(f"batch_size={batch!r}")
-        rows = cls(_data.tensor(x, "x"), _data.tensor(y, "y"), int(batch))
-        if rows.count != len(rows.y):
+        batch = max(int(batch), _compiled.LARGE_BATCH) if large else int(batch)
+        if len(x) != len(y):
             raise Unknown("x and y of different lengths")
-        return rows
-
-    @property
-    def count(self) -> int:
-        return len(self.x)
+        rows = _compiled.capacity(len(x), batch) if padded else None
+        return cls(_data.tensor(x, "x", rows), _data.tensor(y, "y", rows), len(x), batch)
 
     @property
     def ragged(self) -> bool:
@@ -123,7 +132,7 @@ def _fit(
     validation_steps: Any,
     validation_batch_size: Any,
     validation_freq: Any,
-) -> Callable[[], Any]:
+) -> tuple[str, Callable[[], Any]]:
     _refuse(
         class_weight=class_weight,
         sample_weight=sample_weight,
@@ -137,15 +146,15 @@ def _fit(
     architecture = _known.training(self)
     if validation_split and validation_data is None:
         (x, y), validation_data = _split(x, y, validation_split)
-    rows = _Rows.of(x, y, batch_size)
+    way, rows, train = _trainer(self, architecture, x, y, batch_size)
     order = _data.order(rows.count, shuffle)
-    train = _traced(self, architecture, rows).train(rows.batch, rows.ragged)
     validate = None
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise Unknown("validation_data is not (x, y)")
         held_x, held_y = validation_data
-        held_out = _Rows.of(held_x, held_y, validation_batch_size or batch_size)
+        large = way == CLOSE["fit"]
+        held_out = _Rows.of(held_x, held_y, validation_batch_size or batch_size, large=large)
         validate = _test(self, architecture, held_out)
 
     def run() -> Any:
@@ -167,7 +176,32 @@ def _fit(
         listeners.on_train_end(logs)
         return self.history
 
-    return run
+    return way, run
+
+
+def _trainer(
+    model: Any, architecture: _known.Architecture, x: Any, y: Any, batch: Any
+) -> tuple[str, _Rows, _twin.Trace]:
+    """Return how a model is trained, its rows, and a function that trains it for one epoch."""
+    if _is_plain(model):
+        rows = _Rows.of(x, y, batch, padded=True)
+        twin = _traced(model, architecture, rows)
+        if _is_plain(model, training=True):
+            return CLOSE["fit"], rows, _compiled.train(twin, rows.batch)
+    rows = _Rows.of(x, y, batch)
+    return EXACT["fit"], rows, _traced(model, architecture, rows).train(rows.batch, rows.ragged)
+
+
+def _is_plain(model: Any, training: bool = False) -> bool:
+    """Whether the user allows a network like this to be close to Keras' own; the report says why not."""
+    if not close_enough:
+        return False
+    try:
+        _compiled.check(model, training)
+    except Unknown as reason:
+        _ways.note(f"keras: no compiled loop ({reason})")
+        return False
+    return True
 
 
 def _evaluate(
@@ -180,11 +214,12 @@ def _evaluate(
     steps: Any,
     callbacks: Any,
     return_dict: bool,
-) -> Callable[[], Any]:
+) -> tuple[str, Callable[[], Any]]:
     _refuse(sample_weight=sample_weight, steps=steps, callbacks=callbacks)
     _check_surroundings()
-    rows = _Rows.of(x, y, batch_size)
-    test = _test(self, _known.training(self), rows)
+    architecture, plain = _known.training(self), _is_plain(self)
+    rows = _Rows.of(x, y, batch_size, large=plain)
+    test = _test(self, architecture, rows)
 
     def run() -> Any:
         listeners = _listeners(self, None, verbose, 1, rows)
@@ -193,16 +228,16 @@ def _evaluate(
         listeners.on_test_end(logs)
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
-    return run
+    return (CLOSE if plain else EXACT)["evaluate"], run
 
 
 def _predict(
     self: Any, x: Any, batch_size: Any, verbose: Any, steps: Any, callbacks: Any
-) -> Callable[[], Any]:
+) -> tuple[str, Callable[[], Any]]:
     _refuse(steps=steps, callbacks=callbacks)
     _check_surroundings()
-    architecture = _known.forward(self)
-    rows = _Rows.of(x, x, batch_size)
+    architecture, plain = _known.forward(self), _is_plain(self)
+    rows = _Rows.of(x, x, batch_size, large=plain)
     twin = _twin.of(self, architecture, rows.x)
     full = rows.count - rows.count % rows.batch
     parts = []
@@ -219,7 +254,7 @@ def _predict(
         listeners.on_predict_end()
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
-    return run
+    return (CLOSE if plain else EXACT)["predict"], run
 
 
 def _listeners(

@@ -18,7 +18,9 @@ def kept() -> Iterator[None]:
     tensorflow = context.context()
     tracker = global_state.GLOBAL_STATE_TRACKER.__dict__
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    tensorflow_state = tensorflow._rng.getstate() if tensorflow._rng else None
+    # There is none before the first seed or operation.
+    drawn = getattr(tensorflow, "_rng", None)
+    tensorflow_state = drawn.getstate() if drawn else None
     keras_state = dict(tracker)
     for name in ("object_name_uids",):
         if name in tracker:

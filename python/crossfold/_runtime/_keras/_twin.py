@@ -60,7 +60,7 @@ class Twin:
 
     def __init__(self, architecture: _known.Architecture, x: tf.TensorSpec, y: tf.TensorSpec | None) -> None:
         self._lock = threading.Lock()
-        self._model = model = architecture.kind.from_config(architecture.config)
+        self.model = model = architecture.kind.from_config(architecture.config)
         _known.check_layers(model)
         if architecture.optimizer is not None and architecture.loss is not None:
             metrics, weighted = ([m.make() for m in part or []] or None for part in architecture.metrics)
@@ -78,7 +78,7 @@ class Twin:
     def resembles(self, model: Any) -> bool:
         """Whether a model's variables are like the twin's, one by one."""
         kind: Kind = "predict" if self._y is None else "train"
-        return _signature(variables(model, kind)) == _signature(variables(self._model, kind))
+        return _signature(variables(model, kind)) == _signature(variables(self.model, kind))
 
     def train(self, batch: int, ragged: bool) -> Trace:
         """Return a function of (x, y, order, *state) that trains for one epoch.
@@ -86,43 +86,43 @@ class Twin:
         ``order`` (int64) is the rows in the order they are drawn. ``ragged`` says that the last batch is
         short: as in Keras, the rows of a batch are then unknown to the trace.
         """
-        return self._epoch("train", batch, ragged, self._model.train_step)
+        return self._epoch("train", batch, ragged, self.model.train_step)
 
     def test(self, batch: int, ragged: bool) -> Trace:
         """Return a function of (x, y, order, *state) that evaluates; its state has no optimizer."""
-        return self._epoch("test", batch, ragged, self._model.test_step)
+        return self._epoch("test", batch, ragged, self.model.test_step)
 
     def predict(self, batch: int) -> Trace:
         """Return a function of (x, *state) to the outputs of x: full batches, or less than one."""
 
         def full(x: Any, *state: Any) -> Any:
-            _load(variables(self._model, "predict"), state)
+            load(variables(self.model, "predict"), state)
             count = tf.shape(x, out_type=tf.int64)[0] // batch
 
             def step(i: Any, outputs: Any) -> Any:
                 rows = tf.ensure_shape(x[i * batch : (i + 1) * batch], [batch, *x.shape[1:]])
-                return i + 1, outputs.write(tf.cast(i, tf.int32), self._model.predict_step((rows,)))
+                return i + 1, outputs.write(tf.cast(i, tf.int32), self.model.predict_step((rows,)))
 
-            outputs = tf.TensorArray(self._model.outputs[0].dtype, tf.cast(count, tf.int32))
+            outputs = tf.TensorArray(self.model.outputs[0].dtype, tf.cast(count, tf.int32))
             start = tf.constant(0, tf.int64)
             return tf.while_loop(lambda i, _: i < count, step, [start, outputs])[1].concat()
 
-        return self._trace(("predict", batch), full, [self._x], "predict")
+        return self.trace(("predict", batch), full, [self._x], "predict")
 
     def predict_rest(self) -> Trace:
         """Return a function of (x, *state) to the outputs of x as one batch."""
 
         def rest(x: Any, *state: Any) -> Any:
-            _load(variables(self._model, "predict"), state)
-            return self._model.predict_step((x,))
+            load(variables(self.model, "predict"), state)
+            return self.model.predict_step((x,))
 
-        return self._trace("rest", rest, [self._x], "predict")
+        return self.trace("rest", rest, [self._x], "predict")
 
     def _epoch(self, kind: Kind, batch: int, ragged: bool, step: Callable[[Any], Any]) -> Trace:
         def epoch(x: Any, y: Any, order: Any, *state: Any) -> list[Any]:
-            mine = variables(self._model, kind)
-            _load(mine, state)
-            self._model.reset_metrics()
+            mine = variables(self.model, kind)
+            load(mine, state)
+            self.model.reset_metrics()
             rows = tf.shape(order, out_type=tf.int64)[0]
 
             def body(begin: Any) -> Any:
@@ -138,15 +138,28 @@ class Twin:
                 return [v._value.read_value() for v in mine]
 
         order = tf.TensorSpec([None], tf.int64)
-        return self._trace((kind, batch, ragged), epoch, [self._x, self._y, order], kind)
+        return self.trace((kind, batch, ragged), epoch, [self._x, self._y, order], kind)
 
-    def _trace(self, key: Any, function: Callable[..., Any], inputs: list[Any], kind: Kind) -> Trace:
+    @property
+    def rows(self) -> list[Any]:
+        """The kind of inputs and targets."""
+        return [self._x, self._y]
+
+    def trace(
+        self,
+        key: Any,
+        function: Callable[..., Any],
+        inputs: list[Any],
+        kind: Kind,
+        jit_compile: bool | None = None,
+    ) -> Trace:
+        """Return the graph of a function of (*inputs, *state); made when it is not there yet."""
         with self._lock:
             if key not in self.traces:
-                state = [tf.TensorSpec(v.shape, v.dtype) for v in variables(self._model, kind)]
+                state = [tf.TensorSpec(v.shape, v.dtype) for v in variables(self.model, kind)]
                 with _streams.kept():
-                    trace = tf.function(function, autograph=False).get_concrete_function(*inputs, *state)
-                self.traces[key] = trace
+                    traced = tf.function(function, autograph=False, jit_compile=jit_compile)
+                    self.traces[key] = traced.get_concrete_function(*inputs, *state)
         return partial(self._call, self.traces[key])
 
     def _call(self, trace: Callable[..., Any], *arguments: Any) -> Any:
@@ -184,10 +197,11 @@ def read(model: Any, kind: Kind) -> list[Any]:
 
 def write(model: Any, kind: Kind, values: Sequence[Any]) -> None:
     """Set a model's variables."""
-    _load(variables(model, kind), values)
+    load(variables(model, kind), values)
 
 
-def _load(variables: Sequence[Any], values: Sequence[Any]) -> None:
+def load(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    """Set variables, in the graph that is being traced if there is one."""
     for variable, value in zip(variables, values, strict=True):
         variable._value.assign(value, read_value=False)
 

@@ -1,0 +1,117 @@
+"""The opt-in compiled loop: plain networks, close to Keras' own numbers but not equal to their bits.
+
+XLA compiles a twin's whole epoch: one loop over batches of one shape, the arithmetic of a step and of the
+optimizer fused. The short last batch is a full one whose rows after the last one weigh nothing, and rows
+are padded to one of a few lengths, so that the folds of a search share what was compiled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from crossfold._runtime._keras import _twin
+from crossfold._runtime._keras._known import Unknown
+
+LAYERS = frozenset(
+    getattr(keras.layers, name)
+    for name in "Activation Dense ELU Flatten InputLayer LeakyReLU PReLU ReLU Rescaling Reshape".split()
+)
+"""Layers that draw nothing and whose output for a row depends on that row alone."""
+
+LARGE_BATCH = 4096
+"""Rows of a batch where only outputs are wanted: they depend on no other row."""
+
+
+FUNCTIONS = frozenset(
+    getattr(module, name)
+    for module, names in (
+        (keras.losses, "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy"),
+        (keras.losses, "huber mean_absolute_error mean_squared_error"),
+        (keras.metrics, "binary_accuracy categorical_accuracy sparse_categorical_accuracy"),
+    )
+    for name in names.split()
+)
+"""Losses, and metrics that are means over rows."""
+
+
+def check(model: Any, training: bool = False) -> None:
+    """Raise Unknown for a model that is not a plain network. To be trained, it must be built."""
+    for layer in model._flatten_layers(include_self=False):
+        if type(layer) not in LAYERS:
+            raise Unknown(f"layer {type(layer).__name__}")
+        if layer.activity_regularizer is not None:
+            raise Unknown("an activity regularizer")
+    if not training:
+        return
+    if model.optimizer.gradient_accumulation_steps:
+        raise Unknown("gradient accumulation")
+    ((_, loss, _, _),) = model._compile_loss._flat_losses
+    if loss.reduction != "sum_over_batch_size":
+        raise Unknown(f"loss reduction {loss.reduction}")
+    if getattr(loss, "fn", None) not in FUNCTIONS:
+        raise Unknown(f"loss {loss.name}")
+    for metric in _metrics(model):
+        if getattr(metric, "_fn", None) not in FUNCTIONS:
+            raise Unknown(f"metric {metric.name}")
+
+
+def capacity(rows: int, batch: int) -> int:
+    """Return the length to pad ``rows`` to: at most an eighth more, and whole batches."""
+    for unit in (1 << max(rows.bit_length() - 4, 0), batch):
+        rows = -(-rows // unit) * unit
+    return rows
+
+
+def train(twin: _twin.Twin, batch: int) -> _twin.Trace:
+    """Return a function of (x, y, order, *state) that trains for one epoch.
+
+    x and y are padded to `capacity`; ``order`` (int64) has the real rows only.
+    """
+    model = twin.model
+
+    def epoch(x: Any, y: Any, order: Any, count: Any, *state: Any) -> list[Any]:
+        mine = _twin.variables(model, "train")
+        _twin.load(mine, state)
+        model.reset_metrics()
+
+        def body(begin: Any) -> Any:
+            drawn = tf.slice(order, [begin], [batch])
+            _step(model, tf.gather(x, drawn), tf.gather(y, drawn), tf.minimum(count - begin, batch))
+            return begin + batch
+
+        end = tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
+        with tf.control_dependencies([end]):
+            return [v._value.read_value() for v in mine]
+
+    inputs = [*twin.rows, tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)]
+    compiled = twin.trace(("compiled", batch), epoch, inputs, "train", jit_compile=True)
+
+    def padded(x: Any, y: Any, order: Any, *state: Any) -> Any:
+        count = len(order)
+        order = tf.pad(tf.cast(order, tf.int32), [[0, len(x) - count]])
+        return compiled(x, y, order, tf.constant(count), *state)
+
+    return padded
+
+
+def _step(model: Any, x: Any, y: Any, count: Any) -> None:
+    """Do Keras' own training step with the first ``count`` rows."""
+    batch = x.shape[0]
+    real = tf.cast(tf.range(batch) < count, keras.config.floatx())
+    count = tf.cast(count, real.dtype)
+    weights = model.trainable_weights
+    with tf.GradientTape() as tape:
+        output = model(x, training=True)
+        mean = model._compile_loss(y, output, sample_weight=real) * (batch / count)
+        loss = tf.add_n([mean, *model.losses])
+    model._loss_tracker.update_state(loss, sample_weight=count)
+    model.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+    for metric in _metrics(model):
+        metric.update_state(y, output, sample_weight=real)
+
+
+def _metrics(model: Any) -> list[Any]:
+    return list(model._compile_metrics.metrics) if model._compile_metrics else []
