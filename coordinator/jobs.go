@@ -146,7 +146,8 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 		}
 		return task
 	}
-	task.Split = j.splits[j.fits[a.Units[0]].GetSplit()]
+	split := j.fits[a.Units[0]].GetSplit()
+	task.Split, task.SplitFits = j.splits[split], j.machine.SplitUnits(split)
 	task.Fits = make([]*pb.TaskFit, len(a.Units))
 	for i, index := range a.Units {
 		fit := j.fits[index]

@@ -195,6 +195,9 @@ func (j *Job) SetHosts(hosts int) { j.planner.SetHosts(hosts) }
 // Sharers is how many units share the prefix and the split of one, itself included; 0 without one.
 func (j *Job) Sharers(index uint32) uint32 { return j.planner.Sharers(index) }
 
+// SplitUnits is how many units are on a split.
+func (j *Job) SplitUnits(split uint32) uint32 { return j.planner.SplitUnits(split) }
+
 // SetSlots tells how many slots may work for the job now; with 0 nothing is handed out.
 func (j *Job) SetSlots(slots int) Step {
 	j.slots = slots

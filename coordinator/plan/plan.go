@@ -60,6 +60,8 @@ type Planner struct {
 	pools  [stages]pool
 	// bySplit holds the groups of a split, to fill up tasks; those without waiting units are dropped late.
 	bySplit map[uint32][]*group
+	// added counts the units there ever were on a split.
+	added map[uint32]uint32
 	// units are those that were added, by index, for what is observed of them.
 	units   []known
 	waiting int
@@ -99,8 +101,8 @@ func (r *running) add(value float64) {
 // New returns a planner with nothing to do.
 func New() *Planner {
 	return &Planner{
-		groups: map[groupKey]*group{}, bySplit: map[uint32][]*group{}, prefixes: map[string]*running{},
-		ranking: firstRanking,
+		groups: map[groupKey]*group{}, bySplit: map[uint32][]*group{}, added: map[uint32]uint32{},
+		prefixes: map[string]*running{}, ranking: firstRanking,
 	}
 }
 
@@ -123,6 +125,9 @@ func (p *Planner) Sharers(index uint32) uint32 {
 	return p.units[index].group.added
 }
 
+// SplitUnits is how many units of the job are on a split.
+func (p *Planner) SplitUnits(split uint32) uint32 { return p.added[split] }
+
 // Add appends a unit.
 func (p *Planner) Add(unit Unit) {
 	key := groupKey{unit.Split, unit.Prefix}
@@ -135,6 +140,7 @@ func (p *Planner) Add(unit Unit) {
 		p.groups[key] = g
 	}
 	p.waiting++
+	p.added[unit.Split]++
 	p.predictor.describe(unit.Candidate, unit.Features)
 	p.units = append(p.units, known{g, unit.Candidate})
 	g.added++
