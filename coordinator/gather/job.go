@@ -43,6 +43,9 @@ type Config struct {
 	FailTogether bool
 	// InOrder hands units out as they were added, not the longest first.
 	InOrder bool
+	// SplitBySplit hands all units of a split out before those of the next. InOrder and FoldByFold go
+	// before it.
+	SplitBySplit bool
 	// FoldByFold hands fits out split by split and asks after each which candidates go on. The job
 	// gets beyond its first split when it is closed.
 	FoldByFold bool
@@ -139,6 +142,8 @@ func New(config Config) (*Job, Step) {
 	}
 	if config.InOrder {
 		j.planner.KeepOrder()
+	} else if config.SplitBySplit && !config.FoldByFold {
+		j.planner.SplitBySplit()
 	}
 	return j, Step{Events: []*pb.Event{j.stateEvent()}}
 }

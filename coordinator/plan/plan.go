@@ -80,6 +80,8 @@ type Planner struct {
 	ranked  bool
 	// inOrder says that time does not count.
 	inOrder bool
+	// splitBySplit says that all units of a split come before those of the next.
+	splitBySplit bool
 }
 
 type known struct {
@@ -110,6 +112,10 @@ func New() *Planner {
 // job that may end early, the first candidates are to be finished, not the longest begun.
 func (p *Planner) KeepOrder() { p.inOrder = true }
 
+// SplitBySplit makes the planner hand out the units of a split together, before those of the next: its
+// rows are in memory once for all of them.
+func (p *Planner) SplitBySplit() { p.splitBySplit = true }
+
 // Len is the number of waiting units.
 func (p *Planner) Len() int { return p.waiting }
 
@@ -136,6 +142,9 @@ func (p *Planner) Add(unit Unit) {
 		g = &group{key: key, place: -1, stage: cold}
 		if key.prefix == "" {
 			g.stage = warm
+		}
+		if p.splitBySplit {
+			g.turn = unit.Split
 		}
 		p.groups[key] = g
 	}
