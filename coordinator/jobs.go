@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"iter"
+	"os"
 	"slices"
 	"time"
 
@@ -16,6 +17,10 @@ import (
 
 // keptJobs is how many ended whole jobs the ledger keeps.
 const keptJobs = 100
+
+// largeDataset is from how many bytes on the fits of a job come split by split: workers keep its train
+// rows once a host and split, in 4 GiB at most (LIMIT in python/crossfold/_runtime/_parts.py).
+const largeDataset = 256 << 20
 
 // job is a job and what runs it. Its fields are guarded by Coordinator.mu.
 type job struct {
@@ -48,13 +53,14 @@ type job struct {
 	changed chan struct{}
 }
 
-func newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
+func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 	recipe := spec.GetCode().GetRecipe()
 	machine, step := gather.New(gather.Config{
 		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
 		FailFast:     recipe.GetErrorScore() == "raise",
 		FailTogether: recipe != nil && session == nil,
 		InOrder:      spec.GetInOrder(),
+		SplitBySplit: c.isLarge(spec.GetDatasetId()),
 		FoldByFold:   spec.GetPruning() != nil, Metric: pruneMetric(spec.GetPruning()),
 	})
 	j := &job{
@@ -64,6 +70,16 @@ func newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 		j.predicted = newOutOfFold()
 	}
 	return j, step
+}
+
+// isLarge says whether the folds of a dataset are better not in memory all at a time.
+func (c *Coordinator) isLarge(dataset string) bool {
+	path, err := c.store.Path(dataset)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Size() >= largeDataset
 }
 
 // whole says that the job lives on without its client.
@@ -147,7 +163,8 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 		}
 		return task
 	}
-	task.Split = j.splits[j.fits[a.Units[0]].GetSplit()]
+	split := j.fits[a.Units[0]].GetSplit()
+	task.Split, task.SplitFits = j.splits[split], j.machine.SplitUnits(split)
 	task.Fits = make([]*pb.TaskFit, len(a.Units))
 	for i, index := range a.Units {
 		fit := j.fits[index]

@@ -38,7 +38,7 @@ func (c *Coordinator) resume(ctx context.Context) (<-chan queue.Outcome, error) 
 
 // restore makes a job from its manifest; its results follow.
 func (c *Coordinator) restore(manifest *queue.Manifest) *job {
-	j, step := newJob(manifest.JobID, manifest.Spec, nil)
+	j, step := c.newJob(manifest.JobID, manifest.Spec, nil)
 	j.submitted = manifest.SubmittedUnix
 	j.log.add(step.Events...)
 	// No worker is known yet, so nothing is handed out.

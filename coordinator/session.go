@@ -93,7 +93,7 @@ func (s *Session) open(ctx context.Context, id string, spec *pb.JobSpec) {
 		s.refuse(id, invalid("job id %s is in use: choose a random one", id))
 		return
 	}
-	j, step := newJob(id, spec, s)
+	j, step := c.newJob(id, spec, s)
 	c.jobs[id], s.jobs[id], s.known[id] = j, j, true
 	c.apply(j, step)
 	if err != nil {

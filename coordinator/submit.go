@@ -37,7 +37,7 @@ func (c *Coordinator) Submit(ctx context.Context, spec *JobSpec) (jobID string, 
 		return "", err
 	}
 	id := newID()
-	j, step := newJob(id, spec, nil)
+	j, step := c.newJob(id, spec, nil)
 	manifest := &queue.Manifest{JobID: id, SubmittedUnix: j.submitted, Spec: spec, State: j.machine.State()}
 	if err := c.queue.SaveJob(ctx, manifest); err != nil {
 		return "", coded(codes.Unavailable, err)

@@ -43,6 +43,9 @@ type Config struct {
 	FailTogether bool
 	// InOrder hands units out as they were added, not the longest first.
 	InOrder bool
+	// SplitBySplit hands all units of a split out before those of the next. InOrder and FoldByFold go
+	// before it.
+	SplitBySplit bool
 	// FoldByFold hands fits out split by split and asks after each which candidates go on. The job
 	// gets beyond its first split when it is closed.
 	FoldByFold bool
@@ -139,6 +142,8 @@ func New(config Config) (*Job, Step) {
 	}
 	if config.InOrder {
 		j.planner.KeepOrder()
+	} else if config.SplitBySplit && !config.FoldByFold {
+		j.planner.SplitBySplit()
 	}
 	return j, Step{Events: []*pb.Event{j.stateEvent()}}
 }
@@ -199,6 +204,9 @@ func (j *Job) Sharers(index uint32) uint32 { return j.planner.Sharers(index) }
 func (j *Job) Family(index uint32) (members uint32, largest, total uint64) {
 	return j.planner.Family(index)
 }
+
+// SplitUnits is how many units are on a split.
+func (j *Job) SplitUnits(split uint32) uint32 { return j.planner.SplitUnits(split) }
 
 // SetSlots tells how many slots may work for the job now; with 0 nothing is handed out.
 func (j *Job) SetSlots(slots int) Step {

@@ -40,6 +40,8 @@ type group struct {
 	added uint32
 	// largest is the greatest size of a unit, total the sum of all.
 	largest, total uint64
+	// turn is when the group comes, whatever time its units take.
+	turn uint32
 	// longest is the time expected of the longest waiting unit, with the prefix while it is cold.
 	longest float64
 	// unsorted says that a unit came that may not be in its place, listed that Planner.bySplit has it.
@@ -76,8 +78,12 @@ func (h pool) Len() int { return len(h) }
 
 func (h pool) Less(i, j int) bool { return before(h[i], h[j]) }
 
-// before says which of two groups goes first: that with the longest unit, else that with the oldest.
+// before says which of two groups goes first: that whose turn it is, then that with the longest unit,
+// else that with the oldest.
 func before(a, b *group) bool {
+	if a.turn != b.turn {
+		return a.turn < b.turn
+	}
 	if a.longest != b.longest {
 		return a.longest > b.longest
 	}

@@ -64,6 +64,8 @@ type Planner struct {
 	pools  [stages]pool
 	// bySplit holds the groups of a split, to fill up tasks; those without waiting units are dropped late.
 	bySplit map[uint32][]*group
+	// added counts the units there ever were on a split.
+	added map[uint32]uint32
 	// units are those that were added, by index, for what is observed of them.
 	units   []known
 	waiting int
@@ -84,6 +86,8 @@ type Planner struct {
 	ranked  bool
 	// inOrder says that time does not count.
 	inOrder bool
+	// splitBySplit says that all units of a split come before those of the next.
+	splitBySplit bool
 }
 
 type known struct {
@@ -105,14 +109,18 @@ func (r *running) add(value float64) {
 // New returns a planner with nothing to do.
 func New() *Planner {
 	return &Planner{
-		groups: map[groupKey]*group{}, bySplit: map[uint32][]*group{}, prefixes: map[string]*running{},
-		sharers: map[groupKey]uint32{}, ranking: firstRanking,
+		groups: map[groupKey]*group{}, bySplit: map[uint32][]*group{}, added: map[uint32]uint32{},
+		prefixes: map[string]*running{}, sharers: map[groupKey]uint32{}, ranking: firstRanking,
 	}
 }
 
 // KeepOrder makes the planner hand out units as they were added, whatever time they may take: of a
 // job that may end early, the first candidates are to be finished, not the longest begun.
 func (p *Planner) KeepOrder() { p.inOrder = true }
+
+// SplitBySplit makes the planner hand out the units of a split together, before those of the next: its
+// rows are in memory once for all of them.
+func (p *Planner) SplitBySplit() { p.splitBySplit = true }
 
 // Len is the number of waiting units.
 func (p *Planner) Len() int { return p.waiting }
@@ -144,6 +152,9 @@ func (p *Planner) Family(index uint32) (members uint32, largest, total uint64) {
 	return g.added, g.largest, g.total
 }
 
+// SplitUnits is how many units of the job are on a split.
+func (p *Planner) SplitUnits(split uint32) uint32 { return p.added[split] }
+
 // Add appends a unit.
 func (p *Planner) Add(unit Unit) {
 	key := groupKey{unit.Split, unit.Prefix, unit.Family}
@@ -156,9 +167,13 @@ func (p *Planner) Add(unit Unit) {
 		if key.prefix == "" && key.family == "" {
 			g.stage = warm
 		}
+		if p.splitBySplit {
+			g.turn = unit.Split
+		}
 		p.groups[key] = g
 	}
 	p.waiting++
+	p.added[unit.Split]++
 	p.predictor.describe(unit.Candidate, unit.Features)
 	p.units = append(p.units, known{g, unit.Candidate})
 	g.added++

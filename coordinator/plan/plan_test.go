@@ -172,3 +172,30 @@ func TestOrderIsKeptWhateverUnitsTake(t *testing.T) {
 		t.Errorf("handed out %v, want the order in which they were added", handedOut)
 	}
 }
+
+func TestSplitBySplitFinishesASplitFirst(t *testing.T) {
+	p := plan.New()
+	p.SplitBySplit()
+	grid(p, 8, 5)
+	// The later a candidate, the longer it takes: the longest first, but only inside a split.
+	for i := range uint32(40) {
+		candidate := i % 8
+		p.Observe(5*candidate+i/8, 1+float64(candidate), 0)
+	}
+	for i := range 40 {
+		split, candidate := i/8, 7-i%8
+		if task := p.Next(2); len(task) != 1 || int(task[0]) != 5*candidate+split {
+			t.Fatalf("task %d: %v, want candidate %d on split %d", i, task, candidate, split)
+		}
+	}
+}
+
+func TestUnitsOfASplitAreCounted(t *testing.T) {
+	p := plan.New()
+	grid(p, 3, 5)
+	p.Next(2)
+	p.Add(plan.Unit{Index: 15, Split: 4, Candidate: 3})
+	if got, more, none := p.SplitUnits(0), p.SplitUnits(4), p.SplitUnits(5); got != 3 || more != 4 || none != 0 {
+		t.Errorf("%d, %d and %d units, want 3, 4 and 0", got, more, none)
+	}
+}

@@ -135,9 +135,9 @@ DOCUMENTATION = {
         Bytes that one fit may add to the memory of its process. One that takes more is killed and
         counts as a failed fit: it gets `error_score`, or raises `crossfold.FitMemoryExceeded`.""",
     "share_prefixes": """bool, default=True
-        Whether fits take over equal fitted leading steps of pipelines from each other, and cut their models
-        from the largest of their family, where that can't change a result. `crossfold.report` shows what
-        was shared.""",
+        Whether fits take over equal fitted leading steps of pipelines and large train and test rows from
+        each other, and cut their models from the largest of their family, where that can't change a
+        result. `crossfold.report` shows what was shared.""",
     "budget": """float, default=None
         Seconds for the search, without the refit. At its end the best candidate that is finished is
         refitted; fits that were not run score NaN, with a `crossfold.PartialSearchWarning`.""",

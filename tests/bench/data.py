@@ -1,4 +1,7 @@
-"""1 GB, 10 folds, with 2 and 8 processes: seconds, memory of all processes, and registering."""
+"""1 GB, with 2 and 8 processes: seconds, memory of all processes, and registering.
+
+Ten folds of one candidate each, and folds and conversions that several candidates share.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import psutil
 from crossfold import _arrow
+from sklearn.model_selection import ParameterGrid
 
 from bench import work
 from bench.figures import OURS, Figure, figure, interleaved
@@ -24,7 +28,9 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Each side's script holds the same array; its memory counts, too."""
     figures = [_registering(repeat)]
     for processes in PROCESSES:
-        figures += _search(peers, repeat, processes)
+        figures += _search("data", peers, repeat, processes)
+    for case in ("folds", "float32"):
+        figures += _search(case, peers, repeat, PROCESSES[-1])
     return figures
 
 
@@ -42,22 +48,26 @@ def _registering(repeat: int) -> Figure:
     return figure("data", what, "GB/s", measured, ">= 1 GB/s", lambda ours, _: ours >= 1, more_is_better=True)
 
 
-def _search(peers: Sequence[str], repeat: int, processes: int) -> list[Figure]:
+def _search(case: str, peers: Sequence[str], repeat: int, processes: int) -> list[Figure]:
     with Sides(peers, processes) as sides:
         peaks: dict[str, list[float]] = {name: [] for name in sides}
 
         def seconds_of(name: str) -> float:
             with Watch(lambda: sides.processes(name)) as watch:
-                seconds = sides[name].search("data")
+                seconds = sides[name].search(case)
             peaks[name].append(watch.peak / 1e9)
             return seconds
 
         measured = interleaved({name: lambda name=name: seconds_of(name) for name in sides}, repeat)
         sides.check()
-    search = work.search("data")
+    search = work.search(case)
     size = search.X.nbytes / 1e9
     bound = 1.2 * size + min(processes, search.folds) * size * (1 - 1 / search.folds)
-    what = f"{size:.2g} GB, {search.folds} folds, {processes} processes"
+    candidates = len(ParameterGrid(search.grid))
+    work_of = (
+        f"{search.folds} folds" if candidates == 1 else f"{search.folds} folds x {candidates} candidates"
+    )
+    what = f"{size:.2g} GB, {work_of}, {processes} processes"
     return [
         figure(
             "data",

@@ -12,7 +12,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,18 @@ def data() -> Search:
     return Search(GaussianNB(), {"var_smoothing": [1e-9]}, X, (X[:, 0] > 0.5).astype(int), folds=10)
 
 
+def folds() -> Search:
+    """Five folds of 1 GB, each used by four candidates."""
+    return replace(search("data"), grid={"var_smoothing": [1e-12, 1e-9, 1e-6, 1e-3]}, folds=5)
+
+
+def float32() -> Search:
+    """Four small forests, which convert the same 100 MB to float32."""
+    X = search("data").X[: DATA_BYTES // 8_000]
+    forest = RandomForestClassifier(4, max_depth=3, max_features=1, random_state=0)
+    return Search(forest, {"min_samples_leaf": [1, 10, 100, 1000]}, X, (X[:, 0] > 0.5).astype(int))
+
+
 def prefix() -> Search:
     """240 fits on 2 prefixes: word pairs of product reviews in two settings, 24 ridge penalties each."""
     texts, labels = reviews()
@@ -133,6 +145,8 @@ SEARCHES: dict[str, Callable[[], Search]] = {
     "fits": fits,
     "first": first,
     "data": data,
+    "folds": folds,
+    "float32": float32,
     "prefix": prefix,
     "forests": forests,
     "boostings": boostings,

@@ -826,7 +826,10 @@ type Task struct {
 	// worker with other versions gives the task back; one with other code fails its fits.
 	Environment *Environment `protobuf:"bytes,30,opt,name=environment,proto3" json:"environment,omitempty"`
 	// JobSpec.predictions.
-	Predictions   []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
+	Predictions []string `protobuf:"bytes,11,rep,name=predictions,proto3" json:"predictions,omitempty"`
+	// Fits of the job on this split, as far as they are known; 0 for calls. A hint: large train and test
+	// rows of a split that several fits use are taken once a host.
+	SplitFits     uint32 `protobuf:"varint,12,opt,name=split_fits,json=splitFits,proto3" json:"split_fits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -943,6 +946,13 @@ func (x *Task) GetPredictions() []string {
 		return x.Predictions
 	}
 	return nil
+}
+
+func (x *Task) GetSplitFits() uint32 {
+	if x != nil {
+		return x.SplitFits
+	}
+	return 0
 }
 
 // Limits is what one fit or call may use. The worker enforces them by killing its process; the fit is
@@ -1729,7 +1739,7 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06family\x18\x14 \x01(\v2\x14.crossfold.v1.FamilyR\x06family\"I\n" +
 	"\x04Call\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12+\n" +
-	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xba\x03\n" +
+	"\x06pickle\x18\x02 \x01(\v2\x13.crossfold.v1.ValueR\x06pickle\"\xd9\x03\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
@@ -1745,7 +1755,9 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\x06limits\x18\n" +
 	" \x01(\v2\x14.crossfold.v1.LimitsR\x06limits\x12;\n" +
 	"\venvironment\x18\x1e \x01(\v2\x19.crossfold.v1.EnvironmentR\venvironment\x12 \n" +
-	"\vpredictions\x18\v \x03(\tR\vpredictions\"F\n" +
+	"\vpredictions\x18\v \x03(\tR\vpredictions\x12\x1d\n" +
+	"\n" +
+	"split_fits\x18\f \x01(\rR\tsplitFits\"F\n" +
 	"\x06Limits\x12\x1f\n" +
 	"\vfit_seconds\x18\x01 \x01(\x01R\n" +
 	"fitSeconds\x12\x1b\n" +

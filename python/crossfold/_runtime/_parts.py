@@ -17,7 +17,7 @@ import struct
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,14 @@ class Made:
 
 class Part:
     """One published piece of work."""
+
+    @classmethod
+    def open(cls, file: Path) -> Part | None:
+        """Open a part; None when there is none."""
+        try:
+            return cls(file)
+        except (OSError, pickle.UnpicklingError, EOFError, struct.error, ValueError):
+            return None  # not there, or cut off by a full disk or a crash: it is made again
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -121,36 +129,39 @@ class Parts:
         """Return a published part, or None."""
         part = self._known.get(file)
         if part is None:
-            try:
-                part = Part(file)
-            except FileNotFoundError:
+            part = Part.open(file)
+            if part is None:
                 return None
-            except (OSError, pickle.UnpicklingError, EOFError, struct.error, ValueError):
-                return None  # cut off by a full disk or a crash: it is made again
             self._keep(file, part)
         self._known.move_to_end(file)
         part.used()
         return part
 
-    def publish(self, file: Path, made: Made) -> None:
-        """Write a part, unless it can't be pickled or there is no room."""
+    def publish(self, file: Path, made: Made, content: Iterable[Any] | None = None) -> None:
+        """Write a part, unless it can't be pickled or there is no room.
+
+        ``content`` is the bytes of the value in pieces, for a large array that is not filled in itself.
+        """
         buffers: list[memoryview] = []
         try:
             state = _dumps(made.state)
+            least = mmap.PAGESIZE if content is None else 0
             shell = pickle.dumps(
-                made.value, protocol=5, buffer_callback=lambda buffer: _out_of_band(buffer, buffers)
+                made.value, protocol=5, buffer_callback=lambda buffer: _in_band(buffer, buffers, least)
             )
             notes = pickle.dumps(made.notes)
         except Exception:
             return
-        spans, placed, end = [], [], 0
+        spans: list[tuple[int, int]] = []
+        placed: list[tuple[int, Iterable[Any]]] = []
+        end = 0
         for buffer in buffers:
             spans.append((end, end + buffer.nbytes))
-            placed.append((end, buffer))
+            placed.append((end, [buffer] if content is None else content))
             end = _aligned(end + buffer.nbytes)
         head = pickle.dumps((state, shell, spans, notes, made.seconds, made.kept), protocol=5)
         with contextlib.suppress(OSError):
-            if self._make_room(file.parent.parent, _aligned(_LENGTH.size + len(head)) + end):
+            if self.make_room(file, _aligned(_LENGTH.size + len(head)) + end):
                 _write(file, head, placed)
 
     def _keep(self, file: Path, part: Part) -> None:
@@ -161,8 +172,9 @@ class Parts:
             self._held -= oldest.held_bytes
             oldest.close()
 
-    def _make_room(self, folder: Path, size: int) -> bool:
-        """Evict what was not used lately until ``size`` more bytes fit."""
+    def make_room(self, file: Path, size: int) -> bool:
+        """Evict what was not used lately until a file of ``size`` bytes fits."""
+        folder = file.parent.parent
         disk = os.statvfs(folder)
         files = [(status.st_mtime, status.st_size, path) for path, status in _files(folder)]
         held = sum(size for _, size, _ in files)
@@ -224,25 +236,26 @@ def _with_strides(values: NDArray[Any], strides: tuple[int, ...]) -> NDArray[Any
     return array
 
 
-def _out_of_band(buffer: pickle.PickleBuffer, buffers: list[memoryview]) -> bool:
-    """Keep small buffers in the pickle."""
+def _in_band(buffer: pickle.PickleBuffer, buffers: list[memoryview], least: int) -> bool:
+    """Keep buffers below ``least`` bytes in the pickle."""
     raw = buffer.raw()
-    if raw.nbytes < mmap.PAGESIZE:
+    if raw.nbytes < least:
         return True
     buffers.append(raw)
     return False
 
 
-def _write(file: Path, head: bytes, buffers: list[tuple[int, memoryview]]) -> None:
+def _write(file: Path, head: bytes, buffers: list[tuple[int, Iterable[Any]]]) -> None:
     """Write a file that appears under its name when it is whole."""
     base = _aligned(_LENGTH.size + len(head))
     fd, temporary = tempfile.mkstemp(prefix=f".tmp-{os.getpid()}-", dir=file.parent)
     try:
         with open(fd, "wb") as target:
             target.write(_LENGTH.pack(len(head)) + head)
-            for start, buffer in buffers:
+            for start, pieces in buffers:
                 target.seek(base + start)
-                target.write(buffer)
+                for piece in pieces:
+                    target.write(piece)
         os.rename(temporary, file)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -27,12 +27,13 @@ from sklearn.compose import ColumnTransformer, _column_transformer
 from sklearn.metrics import _scorer
 from sklearn.model_selection import _validation
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import get_tags
+from sklearn.utils import get_tags, validation
 
 from crossfold import _safe
 from crossfold._environment import environment
 from crossfold._runtime import _ways
 from crossfold._runtime._families import Desk, Family
+from crossfold._runtime._folds import Folds
 from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone
 from crossfold.v1 import task_pb2
 from crossfold.v1.task_pb2 import Task
@@ -112,6 +113,7 @@ class Sharing:
         if family is not None:
             watched.hint = family
         watched.hasty = task.attempt > 0 or task.HasField("limits")
+        watched.folds = Folds(self._parts, folder, _data_key(task), task.split_fits, watched.bill.waited)
         with contextlib.ExitStack() as stack:
             watched.watch(stack)
             yield watched.bill
@@ -134,6 +136,7 @@ class _Fit:
         self.sharers = 1
         self.hint = task_pb2.Family()
         self.hasty = False
+        self.folds: Folds | None = None
         self._parts = parts
         self._cheap = cheap
         self._folder = folder
@@ -156,10 +159,17 @@ class _Fit:
         """Look on from where the data is split until the stack is closed."""
         self._stack = stack
         _replace(stack, _validation, "_safe_split", self._split)
+        if self.folds is not None:
+            stack.callback(self.folds.close)
+            _replace(stack, validation, "_asarray_with_order", self.folds.convert)
 
     def _split(self, original: _Call, estimator: Any, X: Any, y: Any, *rows: Any) -> Any:
-        values, target = original(estimator, X, y, *rows)
-        if X is self._X and self._sides < 2 and threading.get_ident() == self._thread:
+        own = X is self._X and self._sides < 2 and threading.get_ident() == self._thread
+        if own and self.folds is not None:
+            values, target = self.folds.split(original, estimator, X, y, *rows)
+        else:
+            values, target = original(estimator, X, y, *rows)
+        if own:
             self._sides += 1
             if self._sides == 1:
                 self._begin(estimator, values, target)
