@@ -49,7 +49,9 @@ def _forest(params: _Params) -> bool:
 
 
 def _boosting(params: _Params) -> bool:
+    """Huber's loss is another one after each stage."""
     starts = params["init"] is None or (type(params["init"]) is str and params["init"] == "zero")
+    starts = starts and params["loss"] != "huber"
     return starts and params["n_iter_no_change"] is None and not params["warm_start"] and _plain(params)
 
 

@@ -123,6 +123,8 @@ def bits(value: Any) -> Any:
         return bits(value.__getstate__())
     if isinstance(value, BaseEstimator) or hasattr(value, "__dict__"):
         return type(value), bits(vars(value))
+    if type(value).__module__ == "sklearn._loss._loss":
+        return bits(value.__reduce__())
     return (type(value), value.hex()) if isinstance(value, float) else (type(value), repr(value))
 
 
@@ -148,7 +150,10 @@ ENSEMBLES: dict[str, tuple[Any, Any]] = {
         GradientBoostingClassifier(random_state=0, subsample=0.5, max_features=2),
         CLASSES > 0,
     ),
-    "boosting of values": (GradientBoostingRegressor(random_state=0, loss="huber", init="zero"), VALUES),
+    "boosting of values": (
+        GradientBoostingRegressor(random_state=0, loss="absolute_error", init="zero"),
+        VALUES,
+    ),
     "boosting of sampled values": (GradientBoostingRegressor(random_state=0, subsample=0.7), VALUES),
     "adaptive": (AdaBoostClassifier(random_state=0), CLASSES),
     "adaptive of trees": (AdaBoostClassifier(DecisionTreeClassifier(max_depth=2), random_state=0), NAMES),
@@ -267,6 +272,7 @@ REFUSED = {
     "early histograms": HistGradientBoostingClassifier(max_iter=2, random_state=0, early_stopping=True),
     "drawn features": HistGradientBoostingClassifier(max_iter=2, random_state=0, max_features=0.5),
     "a start of one's own": GradientBoostingClassifier(init=LogisticRegression(), random_state=0),
+    "a changing loss": GradientBoostingRegressor(n_estimators=2, random_state=0, loss="huber"),
     "boosted by another": AdaBoostClassifier(LogisticRegression(), random_state=0),
     "several jobs": RandomForestClassifier(2, random_state=0, n_jobs=2),
     "no size": RandomForestClassifier(0, random_state=0),
