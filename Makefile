@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 # The interpreter that makes .venv; everything after that uses .venv.
 PYTHON ?= python3
+# Modules are compiled once, not in every process, also where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
