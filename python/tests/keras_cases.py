@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import callbacks, layers, optimizers, regularizers
+from keras_left import evaluated, left_behind
 
 from crossfold._runtime import _keras, _ways
 
@@ -306,6 +306,29 @@ def training_goes_on() -> Any:
 
 
 @case(CASES)
+def plain_with_penalties() -> Any:
+    middle = [
+        layers.Dense(4, "tanh", kernel_regularizer="l2", kernel_constraint=keras.constraints.MaxNorm(1.0)),
+        layers.PReLU(),
+    ]
+    return fitted(dense(*middle), rows(35, 5), onehot(35), optimizers.AdamW(0.01), metrics=["accuracy"])
+
+
+@case(CASES)
+def plain_until_it_gets_no_better() -> Any:
+    stop = callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+    options = {"callbacks": [stop], "validation_split": 0.2, "epochs": 12}
+    return fitted(dense(), rows(41, 5), onehot(41), optimizers.Adam(0.3), **options)
+
+
+@case(CASES)
+def plain_evaluated() -> Any:
+    model = fitted(dense(), rows(35, 5), classes(35), loss="crossentropy", metrics=["accuracy"])
+    model.drawn = model.evaluate(rows(35, 5), classes(35), verbose=0)
+    return model
+
+
+@case(CASES)
 def stateful_random_operations_beside_it() -> Any:
     model = fitted(dense(), rows(35, 5), onehot(35))
     drawn = [tf.random.normal([2]), tf.random.uniform([2], seed=3), tf.random.shuffle(tf.range(9))]
@@ -414,44 +437,10 @@ _refused("shuffle='batch'", shuffle="batch")
 _refused("x is not a plain array of numbers", x=lambda: tf.constant(rows(16, 5)))
 
 
-def left_behind(model: Any) -> dict[str, Any]:
-    """All that a fit leaves: in the model, and in the random streams of the process."""
-    made = {
-        "weights": model.variables,
-        "metrics": model.metrics_variables,
-        "optimizer": model.optimizer.variables,
-    }
-    left: dict[str, Any] = {
-        name: [[v.path, str(v.dtype), v.numpy().tobytes().hex()] for v in variables]
-        for name, variables in made.items()
-    }
-    left |= {
-        "history": {k: [float(v).hex() for v in values] for k, values in model.history.history.items()},
-        "epoch": model.history.epoch,
-        "params": model.history.params,
-        "stopped": model.stop_training,
-        "drawn": getattr(model, "drawn", None),
-        "random": [random.random().hex(), np.random.random().hex(), random.randint(0, 9)],
-        "tensorflow": np.asarray(tf.random.normal([2])).tobytes().hex(),
-        "keras": np.asarray(keras.random.normal((2,))).tobytes().hex(),
-        "next name": layers.Dense(1).name,
-    }
-    return left
-
-
-def evaluated(model: Any) -> dict[str, Any]:
-    """What it finds in rows it has not seen, and what that leaves."""
-    (shape,) = (t.shape[1:] for t in model.inputs)
-    whole = np.issubdtype(np.dtype(model.inputs[0].dtype), np.integer) or "embedding" in model.layers[0].name
-    x = np.zeros((70, *shape), "int32") if whole else rows(70, *shape, seed=9)
-    shown = [model.predict(x, verbose=0), model.predict(x[:6], batch_size=3, verbose=0)]
-    return {"predicted": [[str(a.dtype), a.shape, a.tobytes().hex()] for a in shown]}
-
-
 def main() -> None:
     """Answer requests until the end of the input."""
-    if "--twins" in sys.argv:
-        _keras.install()
+    if "--twins" in sys.argv or "--compiled" in sys.argv:
+        _keras.install(compiled="--compiled" in sys.argv)
     from crossfold._runtime._keras import _twin
 
     keras.utils.disable_interactive_logging()

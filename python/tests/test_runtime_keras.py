@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +57,13 @@ def twins() -> Iterator[Side]:
 
 
 @pytest.fixture(scope="module")
+def compiled() -> Iterator[Side]:
+    side = Side("--compiled")
+    yield side
+    side.close()
+
+
+@pytest.fixture(scope="module")
 def own() -> Iterator[Side]:
     side = Side()
     yield side
@@ -78,7 +86,7 @@ CASES = """
     activations images full_batches_of_images series words masked_words functional penalties_and_constraints
     optimizer_SGD optimizer_Adam optimizer_AdamW optimizer_RMSprop optimizer_Nadam optimizer_Adagrad
     early_stopping falling_learning_rates validation_data training_goes_on
-    stateful_random_operations_beside_it
+    plain_with_penalties plain_until_it_gets_no_better plain_evaluated stateful_random_operations_beside_it
 """.split()
 
 
@@ -156,3 +164,64 @@ def test_what_is_not_known_takes_keras_own_fit_and_says_why(twins: Side, reason:
     twins.ask("refused", reason)
     _, ways = twins.answer()
     assert ways == [f"keras: own fit ({reason})"]
+
+
+LOOP = "keras: compiled loop (close, not bit-equal)"
+
+PLAIN = """
+    full_batches short_last_batch fewer_rows_than_a_batch without_shuffling
+    double_precision_columns_in_fortran_order
+    optimizer_SGD optimizer_AdamW optimizer_RMSprop optimizer_Nadam optimizer_Adagrad
+    falling_learning_rates plain_with_penalties plain_until_it_gets_no_better plain_evaluated
+""".split()
+
+
+def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """All that a fit leaves is equal, numbers nearly."""
+    for key in ("weights", "metrics", "optimizer"):
+        for mine, theirs in zip(found.pop(key), expected.pop(key), strict=True):
+            assert mine[1] == theirs[1]
+            values = [np.frombuffer(bytes.fromhex(side[2]), side[1]) for side in (mine, theirs)]
+            np.testing.assert_allclose(*values, rtol=1e-3, atol=1e-5)
+    mine, theirs = found.pop("history"), expected.pop("history")
+    assert mine.keys() == theirs.keys()
+    for log in theirs:
+        values = [list(map(float.fromhex, side[log])) for side in (mine, theirs)]
+        np.testing.assert_allclose(*values, rtol=1e-4)
+    mine, theirs = found.pop("drawn"), expected.pop("drawn")
+    assert mine is theirs or mine == pytest.approx(theirs, rel=1e-4)
+    for mine, theirs in zip(found.pop("predicted"), expected.pop("predicted"), strict=True):
+        values = [np.frombuffer(bytes.fromhex(side[2]), side[0]) for side in (mine, theirs)]
+        np.testing.assert_allclose(*values, rtol=1e-3, atol=1e-5)
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_compiled_loop_leaves_nearly_what_keras_leaves(compiled: Side, own: Side, name: str) -> None:
+    for side in (compiled, own):
+        side.ask("case", name)
+    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    assert LOOP in ways
+    assert not [way for way in ways if "own" in way]
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dropout", "layer Dropout"),
+        ("images", "layer Conv2D"),
+        ("binary_labels", "metric auc"),
+        ("optimizer_Adam", "gradient accumulation"),
+    ],
+)
+def test_what_is_not_plain_keeps_keras_bits_and_says_why(
+    compiled: Side, own: Side, name: str, reason: str
+) -> None:
+    for side in (compiled, own):
+        side.ask("case", name)
+    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    assert ways[:2] == [f"keras: no compiled loop ({reason})", "keras: whole epochs in the graph"]
+    # A plain network predicts in large batches all the same.
+    del found["predicted"], expected["predicted"]
+    assert found == expected

@@ -48,6 +48,23 @@ def run(GridSearchCV):
     print(search.best_params_, search.predict(X).tolist())
 """
 
+CLOSE = """
+import crossfold
+import numpy as np
+from crossfold.model_selection import GridSearchCV
+
+
+def fitted(**options):
+    search = GridSearchCV(SKLearnClassifier(build), grid, cv=3, refit=False, **options)
+    search.fit(X, y, epochs=1, batch_size=32, verbose=0)
+    return search.cv_results_["mean_test_score"], set(crossfold.report(search).history["ways"])
+
+
+(before, own), (close, compiled), (after, again) = fitted(), fitted(compiled_keras=True), fitted()
+print(*compiled)
+print(before.tobytes() == after.tobytes(), own == again, np.abs(close - before).max() < 0.01)
+"""
+
 # Where a plain search and one whose fit imports TensorFlow by itself find it imported.
 WHERE = """
 import sys
@@ -91,6 +108,16 @@ def test_a_grid_of_networks_equals_one_process(
     assert reference.returncode == 0, reference.stderr
 
     assert shared_cluster.run(ours, timeout=110) == reference.stdout
+
+
+def test_a_compiled_loop_is_close_and_the_next_search_is_exact_again(
+    shared_cluster: PrivateCluster, script: Callable[..., Path]
+) -> None:
+    assert shared_cluster.run(script(SOURCE + CLOSE), timeout=220).splitlines() == [
+        "keras: compiled loop (close, not bit-equal);"
+        " keras: predictions in large batches (close, not bit-equal)",
+        "True True True",
+    ]
 
 
 @pytest.fixture(scope="module")
