@@ -14,10 +14,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import crossfold
 import joblib
 import numpy as np
 import pytest
 import sklearn
+from crossfold import model_selection
 from double import Cluster
 from sklearn import model_selection as reference
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -31,9 +33,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils import get_tags
-
-import crossfold
-from crossfold import model_selection
 
 X, y = load_iris(return_X_y=True)
 GRID = {"C": [0.5, 1, 10.0], "gamma": [0.1, 1]}
@@ -350,6 +349,7 @@ OPTIONS = [
     "eval_set",
     "predictions",
     "compiled_keras",
+    "share_solver",
 ]
 
 
@@ -392,7 +392,7 @@ def test_functions_look_like_scikit_learns(name: str) -> None:
     ours: Callable[..., Any] = getattr(model_selection, name)
     theirs = getattr(reference, name)
     assert ours.__name__ == name
-    options = [] if name == "permutation_test_score" else [*OPTIONS[:4], "compiled_keras"]
+    options = [] if name == "permutation_test_score" else [*OPTIONS[:4], *OPTIONS[-2:]]
     assert_only_options_are_added(ours, theirs, options)
     assert pickle.loads(pickle.dumps(ours)) is ours
 
