@@ -14,12 +14,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import crossfold
 import joblib
 import numpy as np
 import pytest
 import sklearn
-from crossfold import model_selection
 from double import Cluster
 from sklearn import model_selection as reference
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -33,6 +31,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils import get_tags
+
+import crossfold
+from crossfold import model_selection
 
 X, y = load_iris(return_X_y=True)
 GRID = {"C": [0.5, 1, 10.0], "gamma": [0.1, 1]}

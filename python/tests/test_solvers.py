@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from crossfold._runtime import _prefix, _solvers, _ways
-from crossfold._runtime._parts import Parts
-from crossfold._runtime._prefix import Bill, Sharing
-from crossfold.v1.task_pb2 import Code, Limits, Task
-from crossfold.v1.task_pb2 import Sharing as Shared
 from scipy import sparse
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import check_scoring, log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.test_families import bits, fold_fit
+from test_families import bits, fold_fit
 from threadpoolctl import threadpool_limits
+
+from crossfold._runtime import _prefix, _solvers, _ways
+from crossfold._runtime._parts import Parts
+from crossfold._runtime._prefix import Bill, Sharing
+from crossfold.v1.task_pb2 import Code, Limits, Task
+from crossfold.v1.task_pb2 import Sharing as Shared
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(150, 20)) @ RANDOM.normal(size=(20, 20))
