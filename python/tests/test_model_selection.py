@@ -340,18 +340,9 @@ def test_report_of_an_unfitted_search_says_what_to_do(disconnected: None) -> Non
 
 
 OPTIONS = [
-    "name",
-    "fit_timeout",
-    "fit_memory",
-    "share_prefixes",
-    "budget",
-    "stop_at",
-    "keep_models",
-    "eval_set",
-    "predictions",
-    "compiled_keras",
-    "share_solver",
-]
+    "name", "fit_timeout", "fit_memory", "share_prefixes", "budget", "stop_at", "keep_models",
+    "eval_set", "predictions", "compiled_keras", "share_solver",
+]  # fmt: skip
 
 
 def assert_only_options_are_added(ours: Any, theirs: Any, options: list[str]) -> None:
