@@ -70,6 +70,7 @@ class FitJob(Job):
         spec.code.blob_id = self.session.objects.blob(code)
         spec.code.sharing.prefixes = self._shares_prefixes
         spec.code.sharing.compiled_keras = self.options.compiled_keras
+        spec.code.sharing.solver = self.options.share_solver
         used = [*first.candidate.values(), *(first.candidate.get("parameters") or {}).values()]
         spec.code.preload.extend(_preload.for_estimators([*used, first.shared.get("scorer")]))
         try:

@@ -17,7 +17,7 @@ from crossfold.v1 import task_pb2
 _LONGEST = 1e9
 
 #: The options of cross_validate and its siblings; a search has all of them.
-FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes", "compiled_keras")
+FOR_FUNCTIONS = ("name", "fit_timeout", "fit_memory", "share_prefixes", "compiled_keras", "share_solver")
 
 # They hold for any call; the others need to know what a fit is.
 _FOR_CALLS = ("name", "fit_timeout", "fit_memory", "share_prefixes")
@@ -46,6 +46,7 @@ class Options:
     eval_set: bool = False
     predictions: str | Iterable[str] | None = None
     compiled_keras: bool = False
+    share_solver: bool = False
 
     def __post_init__(self) -> None:
         for name, (holds, wanted) in _RULES.items():
@@ -123,6 +124,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "eval_set": (lambda value: isinstance(value, bool), "True or False"),
     "predictions": (_are_methods, f"one of {', '.join(_METHODS)}, or a list of them"),
     "compiled_keras": (lambda value: isinstance(value, bool), "True or False"),
+    "share_solver": (lambda value: isinstance(value, bool), "True or False"),
 }
 
 DOCUMENTATION = {
@@ -155,6 +157,10 @@ DOCUMENTATION = {
     "compiled_keras": """bool, default=False
         Whether plain Keras networks train in a compiled loop: sooner, and close to what Keras' own fit
         gives, not equal to the bit. `crossfold.report` shows which fits did, and why others did not.""",
+    "share_solver": """bool, default=False
+        Whether linear models that differ in their penalty help each other: Ridge and RidgeClassifier by
+        one factorisation for all alphas, Lasso, ElasticNet and LogisticRegression by warm starts. Results
+        are equal within the solver's tolerance, not to the bit; `crossfold.report` shows whose.""",
 }
 """What each option is, in numpydoc's form."""
 

@@ -340,17 +340,9 @@ def test_report_of_an_unfitted_search_says_what_to_do(disconnected: None) -> Non
 
 
 OPTIONS = [
-    "name",
-    "fit_timeout",
-    "fit_memory",
-    "share_prefixes",
-    "budget",
-    "stop_at",
-    "keep_models",
-    "eval_set",
-    "predictions",
-    "compiled_keras",
-]
+    "name", "fit_timeout", "fit_memory", "share_prefixes", "budget", "stop_at", "keep_models",
+    "eval_set", "predictions", "compiled_keras", "share_solver",
+]  # fmt: skip
 
 
 def assert_only_options_are_added(ours: Any, theirs: Any, options: list[str]) -> None:
@@ -392,7 +384,7 @@ def test_functions_look_like_scikit_learns(name: str) -> None:
     ours: Callable[..., Any] = getattr(model_selection, name)
     theirs = getattr(reference, name)
     assert ours.__name__ == name
-    options = [] if name == "permutation_test_score" else [*OPTIONS[:4], "compiled_keras"]
+    options = [] if name == "permutation_test_score" else [*OPTIONS[:4], *OPTIONS[-2:]]
     assert_only_options_are_added(ours, theirs, options)
     assert pickle.loads(pickle.dumps(ours)) is ours
 

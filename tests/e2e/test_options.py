@@ -131,6 +131,7 @@ def test_with_wide_limits_results_are_scikit_learns() -> None:
         "eval_set",
         "predictions",
         "compiled_keras",
+        "share_solver",
     }
 
 

@@ -236,6 +236,9 @@ type Sharing struct {
 	// Equal fitted prefixes of pipelines on equal splits, and the models of families. It never changes
 	// a result.
 	Prefixes bool `protobuf:"varint,1,opt,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Factorisations and warm starts of linear models that differ in their penalty. Their results are equal
+	// within the solver's tolerance, not to the bit.
+	Solver bool `protobuf:"varint,2,opt,name=solver,proto3" json:"solver,omitempty"`
 	// Loops that XLA compiles for plain Keras networks of one architecture. Their results are close to
 	// Keras' own, not equal to the bit.
 	CompiledKeras bool `protobuf:"varint,3,opt,name=compiled_keras,json=compiledKeras,proto3" json:"compiled_keras,omitempty"`
@@ -276,6 +279,13 @@ func (*Sharing) Descriptor() ([]byte, []int) {
 func (x *Sharing) GetPrefixes() bool {
 	if x != nil {
 		return x.Prefixes
+	}
+	return false
+}
+
+func (x *Sharing) GetSolver() bool {
+	if x != nil {
+		return x.Solver
 	}
 	return false
 }
@@ -1689,9 +1699,10 @@ const file_crossfold_v1_task_proto_rawDesc = "" +
 	"\asharing\x18\x06 \x01(\v2\x15.crossfold.v1.SharingR\asharing\x12\x18\n" +
 	"\athreads\x18\x14 \x01(\rR\athreads\x12/\n" +
 	"\x13multiprocessing_key\x18\x15 \x01(\fR\x12multiprocessingKeyB\b\n" +
-	"\x06source\"L\n" +
+	"\x06source\"d\n" +
 	"\aSharing\x12\x1a\n" +
-	"\bprefixes\x18\x01 \x01(\bR\bprefixes\x12%\n" +
+	"\bprefixes\x18\x01 \x01(\bR\bprefixes\x12\x16\n" +
+	"\x06solver\x18\x02 \x01(\bR\x06solver\x12%\n" +
 	"\x0ecompiled_keras\x18\x03 \x01(\bR\rcompiledKeras\"\xf2\x01\n" +
 	"\x06Recipe\x12(\n" +
 	"\x05steps\x18\x01 \x03(\v2\x12.crossfold.v1.StepR\x05steps\x12\x18\n" +

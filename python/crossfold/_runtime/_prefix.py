@@ -35,6 +35,7 @@ from crossfold._runtime import _ways
 from crossfold._runtime._families import Desk, Family
 from crossfold._runtime._folds import Folds
 from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone
+from crossfold._runtime._solvers import Solver
 from crossfold.v1 import task_pb2
 from crossfold.v1.task_pb2 import Task
 
@@ -112,6 +113,7 @@ class Sharing:
         watched.sharers = max(sharers, 1)
         if family is not None:
             watched.hint = family
+        watched.solvers = task.code.sharing.solver
         watched.hasty = task.attempt > 0 or task.HasField("limits")
         watched.folds = Folds(self._parts, folder, _data_key(task), task.split_fits, watched.bill.waited)
         with contextlib.ExitStack() as stack:
@@ -136,6 +138,7 @@ class _Fit:
         self.sharers = 1
         self.hint = task_pb2.Family()
         self.hasty = False
+        self.solvers = False
         self.folds: Folds | None = None
         self._parts = parts
         self._cheap = cheap
@@ -150,7 +153,7 @@ class _Fit:
         self._values: dict[int, tuple[Any, str]] = {}
         self._fitted: dict[int, tuple[Any, str]] = {}
         self._last: Any = None
-        self._family: Family | None = None
+        self._family: Family | Solver | None = None
         self._target: Any = None
         self._sides = 0
         self._stack: contextlib.ExitStack | None = None
@@ -178,9 +181,11 @@ class _Fit:
         return values, target
 
     def _begin(self, estimator: Any, values: Any, target: Any) -> None:
-        """Watch the transformers that lead a pipeline, and the last step of a family."""
+        """Watch the transformers that lead a pipeline, and its last step if it is of a family or solver."""
         leading = [step for _, step in _safe.leading_steps(estimator)]
         self._family = Family.of(estimator, leading, self.hint, target, self._desk())
+        if self._family is None and self.solvers:
+            self._family = Solver.of(estimator, leading, target, self._desk())
         if not leading and self._family is None:
             return
         self._climate = _climate()

@@ -44,12 +44,14 @@ class Code(_message.Message):
     def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., sharing: _Optional[_Union[Sharing, _Mapping]] = ..., threads: _Optional[int] = ..., multiprocessing_key: _Optional[bytes] = ...) -> None: ...
 
 class Sharing(_message.Message):
-    __slots__ = ("prefixes", "compiled_keras")
+    __slots__ = ("prefixes", "solver", "compiled_keras")
     PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    SOLVER_FIELD_NUMBER: _ClassVar[int]
     COMPILED_KERAS_FIELD_NUMBER: _ClassVar[int]
     prefixes: bool
+    solver: bool
     compiled_keras: bool
-    def __init__(self, prefixes: _Optional[bool] = ..., compiled_keras: _Optional[bool] = ...) -> None: ...
+    def __init__(self, prefixes: _Optional[bool] = ..., solver: _Optional[bool] = ..., compiled_keras: _Optional[bool] = ...) -> None: ...
 
 class Recipe(_message.Message):
     __slots__ = ("steps", "scoring", "features", "target", "return_train_score", "error_score", "import_paths")
