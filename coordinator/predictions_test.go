@@ -3,12 +3,14 @@ package coordinator_test
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/crossfold/crossfold/arrowipc/predictions"
+	"github.com/crossfold/crossfold/arrowipc/source"
 	"github.com/crossfold/crossfold/coordinator"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
@@ -74,15 +76,39 @@ func TestPredictionsThatAreNotThereAreNamed(t *testing.T) {
 
 func TestAStackHasScikitLearnsColumnsAndTheTruth(t *testing.T) {
 	c, id := predicted(t, 2, probabilities, nil)
-	for _, bad := range []struct {
-		request *coordinator.PredictionsRequest
-		code    codes.Code
-		text    string
-	}{
-		{&coordinator.PredictionsRequest{JobId: "0123"}, codes.NotFound, "0123"},
-		{&coordinator.PredictionsRequest{JobId: id}, codes.InvalidArgument, "no recipe that names its target"},
-	} {
-		_, err := c.Stack(bounded(t), bad.request)
-		wantError(t, err, bad.code, bad.text)
+	stack, err := c.Stack(bounded(t), &coordinator.PredictionsRequest{JobId: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(stack.Features, []string{"0_yes", "1_yes"}) || stack.Target != "y" {
+		t.Fatalf("features %q, target %q", stack.Features, stack.Target)
+	}
+	for candidate, name := range stack.Features {
+		wantColumn(t, c, stack.DatasetID, name, func(row int) float64 { return noisy(candidate, row) })
+	}
+	wantColumn(t, c, stack.DatasetID, "y", func(row int) float64 { return float64(row % 2) })
+	_, err = c.Stack(bounded(t), &coordinator.PredictionsRequest{JobId: "0123"})
+	wantError(t, err, codes.NotFound, "0123")
+}
+
+// wantColumn compares a column of a dataset of the test's rows.
+func wantColumn(t *testing.T, c *coordinator.Coordinator, dataset, name string, want func(row int) float64) {
+	t.Helper()
+	column, err := source.Column(c.Store(), dataset, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer column.Release()
+	if column.Len() != rowsOfTest {
+		t.Fatalf("%s has %d rows, want %d", name, column.Len(), rowsOfTest)
+	}
+	row := 0
+	for _, chunk := range column.Chunks() {
+		for i := range chunk.Len() {
+			if got, err := strconv.ParseFloat(chunk.ValueStr(i), 64); err != nil || got != want(row) {
+				t.Errorf("%s, row %d: %s, want %g", name, row, chunk.ValueStr(i), want(row))
+			}
+			row++
+		}
 	}
 }
