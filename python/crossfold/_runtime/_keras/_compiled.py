@@ -84,7 +84,7 @@ def train(twin: _twin.Twin, batch: int) -> _twin.Trace:
 
         end = tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
         with tf.control_dependencies([end]):
-            return [v._value.read_value() for v in mine]
+            return _twin.read(mine)
 
     inputs = [*twin.rows, tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)]
     compiled = twin.trace(("compiled", batch), epoch, inputs, "train", jit_compile=True)

@@ -19,7 +19,8 @@ from crossfold._runtime._keras._known import Unknown
 BYTES_LIMIT = 256 << 20
 """Most bytes of tensors kept."""
 
-_BLOCK = 1 << 14
+_SMALL = 1 << 14
+_BLOCK = 1 << 16
 _SAMPLES = 64
 _MAX_SEED = 2**31 - 1
 
@@ -38,7 +39,7 @@ def tensor(array: Any, what: str, rows: int | None = None) -> Any:
     if not len(array):
         raise Unknown(f"{what} has no rows")
     dtype = np.dtype(keras.config.floatx() if array.dtype.kind == "f" else array.dtype)
-    if not array.flags.c_contiguous or array.size < _BLOCK:
+    if not array.flags.c_contiguous or array.size < _SMALL:
         return _made(array, dtype, rows)
     flat = array.reshape(-1)
     key = (array.shape, array.dtype, dtype, rows, flat[:: array.size // _SAMPLES].tobytes())

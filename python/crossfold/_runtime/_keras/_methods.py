@@ -149,6 +149,8 @@ def _fit(
     way, rows, train = _trainer(self, architecture, x, y, batch_size)
     order = _data.order(rows.count, shuffle)
     validate = None
+    # Without anything that looks at the model between epochs, it gets its weights after the last one.
+    watched = bool(callbacks) or validation_data is not None
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise Unknown("validation_data is not (x, y)")
@@ -162,15 +164,24 @@ def _fit(
         self.stop_training = False
         listeners.on_train_begin()
         logs = None
+        mine = _twin.variables(self, "train")
+        begin, count = len(self.variables), len(self.metrics_variables)
+        shown = slice(None) if watched else slice(begin, begin + count)
+        state = _twin.read(mine)
         for epoch in range(self._initial_epoch or initial_epoch, epochs):
             listeners.on_epoch_begin(epoch)
-            _twin.write(self, "train", train(rows.x, rows.y, next(order), *_twin.read(self, "train")))
+            if watched:
+                state = _twin.read(mine)
+            state = train(rows.x, rows.y, next(order), *state)
+            _twin.load(mine[shown], state[shown])
             logs = self.get_metrics_result()
             if validate is not None and self._should_eval(epoch, validation_freq):
                 logs.update({f"val_{name}": value for name, value in validate().items()})
             listeners.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
+        if not watched:
+            _twin.load(mine, state)
         if epochs > 0:
             self.optimizer.finalize_variable_values(self.trainable_weights)
         listeners.on_train_end(logs)
@@ -249,7 +260,7 @@ def _predict(
     def run() -> Any:
         listeners = _listeners(self, None, verbose, 1, rows)
         listeners.on_predict_begin()
-        state = _twin.read(self, "predict")
+        state = _twin.read(_twin.variables(self, "predict"))
         outputs = [part(x, *state).numpy() for part, x in parts]
         listeners.on_predict_end()
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
@@ -278,7 +289,8 @@ def _test(model: Any, architecture: _known.Architecture, rows: _Rows) -> Callabl
     order = next(_data.order(rows.count, False))
 
     def run() -> dict[str, Any]:
-        _twin.write(model, "test", test(rows.x, rows.y, order, *_twin.read(model, "test")))
+        mine = _twin.variables(model, "test")
+        _twin.load(mine, test(rows.x, rows.y, order, *_twin.read(mine)))
         logs: dict[str, Any] = pythonify_logs(model.get_metrics_result())
         return logs
 

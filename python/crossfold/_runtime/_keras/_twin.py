@@ -135,7 +135,7 @@ class Twin:
             start = tf.constant(0, tf.int64)
             end = tf.while_loop(lambda begin: begin < rows, body, [start], parallel_iterations=1)
             with tf.control_dependencies([end]):
-                return [v._value.read_value() for v in mine]
+                return read(mine)
 
         order = tf.TensorSpec([None], tf.int64)
         return self.trace((kind, batch, ragged), epoch, [self._x, self._y, order], kind)
@@ -190,14 +190,9 @@ def build(model: Any, y: Any) -> None:
             optimizer.build(model.trainable_variables)
 
 
-def read(model: Any, kind: Kind) -> list[Any]:
-    """Return the values of a model's variables."""
-    return [v._value.read_value() for v in variables(model, kind)]
-
-
-def write(model: Any, kind: Kind, values: Sequence[Any]) -> None:
-    """Set a model's variables."""
-    load(variables(model, kind), values)
+def read(variables: Sequence[Any]) -> list[Any]:
+    """Return the values of variables."""
+    return [v._value.read_value() for v in variables]
 
 
 def load(variables: Sequence[Any], values: Sequence[Any]) -> None:
