@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeClassifier
 
-from e2e.compare import assert_same, search_view
+from e2e.compare import assert_same, assert_same_observation, observe, search_view
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -102,3 +102,13 @@ def test_nothing_is_shared_when_that_is_asked_for() -> None:
     estimator, grid = SEARCHES["forest"]
     ours = search(crossfold.model_selection, estimator, grid, share_prefixes=False)
     assert not any("family" in way for way in ways(ours))
+
+
+def test_an_error_of_a_member_reads_as_scikit_learns() -> None:
+    def failing(ms: Any) -> Any:
+        grid = {"n_neighbors": [1, 2]}
+        return ms.GridSearchCV(KNeighborsClassifier(), grid, cv=2).fit(X, Y, sample_weight=np.ones(len(Y)))
+
+    expected = observe(lambda: failing(sklearn.model_selection))
+    assert expected.error is not None and "unexpected keyword argument 'sample_weight'" in expected.error[1]
+    assert_same_observation(observe(lambda: failing(crossfold.model_selection)), expected)

@@ -13,8 +13,10 @@ from crossfold.v1.task_pb2 import Failure
 TEXT_LIMIT = 64 * 1024
 """Longest message or traceback in characters."""
 
-# The frames that stand between scikit-learn and a transformer of a shared prefix.
-_WATCHERS = re.compile(r'  File "[^"]*/_runtime/_prefix\.py", line \d+, in \w+\n(?:    .*\n)*')
+# The frames that stand between scikit-learn and an estimator whose work is shared.
+_WATCHERS = re.compile(
+    r'  File "[^"]*/_runtime/_(?:prefix|families|folds|solvers)\.py", line \d+, in \S+\n(?:    .*\n)*'
+)
 
 _LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?\Z", re.DOTALL | re.MULTILINE)
 
@@ -45,7 +47,7 @@ def from_traceback(text: str) -> Failure:
 
 
 def as_unwatched(traceback_text: str) -> str:
-    """Take the frames of `_prefix` out of a printed traceback: it reads as scikit-learn's alone."""
+    """Take the frames that watch a fit out of a printed traceback: it reads as scikit-learn's alone."""
     return _WATCHERS.sub("", traceback_text)
 
 
