@@ -19,7 +19,7 @@ from crossfold._errors import CrossfoldError
 from crossfold._worker import in_worker
 
 # What gRPC and pyarrow would import inside the first search.
-_ON_FIRST_USE = ("grpc.experimental", "pyarrow.pandas_compat")
+_ON_FIRST_USE = ("grpc._channel", "grpc.experimental", "pyarrow.pandas_compat")
 
 
 def _is_wanted() -> bool:
