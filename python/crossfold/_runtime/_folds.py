@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, get_tags
 
 from crossfold._runtime import _ways
-from crossfold._runtime._parts import Made, Part, Parts, alone
+from crossfold._runtime._parts import Made, Part, Parts, alone, size_of
 
 # Measured on arrays of 1 to 500 MB, in seconds of CPU a GB: taking rows 0.4 (0.2 below 32 MB, where
 # memory is used again), taking them into a file 0.65, mapping that 0.03. So a file pays from the second
@@ -61,7 +61,7 @@ class Folds:
     def split(self, original: _Call, estimator: Any, X: Any, y: Any, *rows: Any) -> Any:
         """Stand in for scikit-learn's ``_safe_split`` on the data of the fit."""
         side = "train" if len(rows) == 1 else "test"
-        size = _size(X) * len(rows[0]) // max(X.shape[0], 1) if _is_known(X) else 0
+        size = size_of(X) * len(rows[0]) // max(X.shape[0], 1) if _is_known(X) else 0
         self._large = self._large or size >= _LEAST_BYTES
         if not self._pays(size):
             return original(estimator, X, y, *rows)
@@ -80,6 +80,11 @@ class Folds:
         if type(values) is np.ndarray and _only_reads(estimator):
             self._named.append((values, name))
         return values, None if y is None else _safe_indexing(y, rows[0])
+
+    @property
+    def may_convert(self) -> bool:
+        """Whether `convert` has anything to do for the rows so far."""
+        return bool(self._named)
 
     def convert(
         self, original: _Call, array: Any, dtype: Any = None, order: Any = None, copy: Any = None, **how: Any
@@ -180,12 +185,6 @@ def _is_known(X: Any) -> bool:
     if type(X) is np.ndarray:
         return X.ndim > 0 and X.dtype.kind in "biufc"
     return type(X) in _SPARSE
-
-
-def _size(X: Any) -> int:
-    if scipy.sparse.issparse(X):
-        return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
-    return int(X.nbytes)
 
 
 def _converts(array: Any, dtype: Any, order: Any) -> bool:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -209,6 +210,13 @@ def alone(file: Path) -> Iterator[float]:
             # Who waits on the removed file goes on alone, and finds the part.
             lock.unlink(missing_ok=True)
             os.close(fd)
+
+
+def size_of(values: Any) -> int:
+    """The bytes of an array or a sparse matrix with compressed rows or columns."""
+    if scipy.sparse.issparse(values):
+        return int(values.data.nbytes + values.indices.nbytes + values.indptr.nbytes)
+    return int(values.nbytes)
 
 
 class _Pickler(pickle.Pickler):

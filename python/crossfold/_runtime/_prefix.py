@@ -34,7 +34,7 @@ from crossfold._environment import environment
 from crossfold._runtime import _ways
 from crossfold._runtime._families import Desk, Family
 from crossfold._runtime._folds import Folds
-from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone
+from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone, size_of
 from crossfold._runtime._solvers import Solver
 from crossfold.v1 import task_pb2
 from crossfold.v1.task_pb2 import Task
@@ -109,16 +109,17 @@ class Sharing:
         if len(self._cheap) > _MOST_CHEAP:
             self._cheap.clear()
         folder = Path(store_dir, FOLDER, task.session_id)
-        watched = _Fit(self._parts, self._cheap, folder, _data_key(task), X, scorer)
+        data_key, bill = _data_key(task), Bill()
+        folds = Folds(self._parts, folder, data_key, task.split_fits, bill.waited)
+        watched = _Fit(self._parts, self._cheap, folder, data_key, bill, folds, X, scorer)
         watched.sharers = max(sharers, 1)
         if family is not None:
             watched.hint = family
         watched.solvers = task.code.sharing.solver
         watched.hasty = task.attempt > 0 or task.HasField("limits")
-        watched.folds = Folds(self._parts, folder, _data_key(task), task.split_fits, watched.bill.waited)
         with contextlib.ExitStack() as stack:
             watched.watch(stack)
-            yield watched.bill
+            yield bill
 
 
 def _data_key(task: Task) -> str:
@@ -132,14 +133,22 @@ class _Fit:
     """One fit: which of its values are known, and by what name."""
 
     def __init__(
-        self, parts: Parts, cheap: set[str], folder: Path, data_key: str, X: Any, scorer: Any
+        self,
+        parts: Parts,
+        cheap: set[str],
+        folder: Path,
+        data_key: str,
+        bill: Bill,
+        folds: Folds,
+        X: Any,
+        scorer: Any,
     ) -> None:
-        self.bill = Bill()
+        self.bill = bill
         self.sharers = 1
         self.hint = task_pb2.Family()
         self.hasty = False
         self.solvers = False
-        self.folds: Folds | None = None
+        self._folds = folds
         self._parts = parts
         self._cheap = cheap
         self._folder = folder
@@ -156,28 +165,29 @@ class _Fit:
         self._family: Family | Solver | None = None
         self._target: Any = None
         self._sides = 0
+        self._converts = False
         self._stack: contextlib.ExitStack | None = None
 
     def watch(self, stack: contextlib.ExitStack) -> None:
         """Look on from where the data is split until the stack is closed."""
         self._stack = stack
         _replace(stack, _validation, "_safe_split", self._split)
-        if self.folds is not None:
-            stack.callback(self.folds.close)
-            _replace(stack, validation, "_asarray_with_order", self.folds.convert)
+        stack.callback(self._folds.close)
 
     def _split(self, original: _Call, estimator: Any, X: Any, y: Any, *rows: Any) -> Any:
-        own = X is self._X and self._sides < 2 and threading.get_ident() == self._thread
-        if own and self.folds is not None:
-            values, target = self.folds.split(original, estimator, X, y, *rows)
-        else:
-            values, target = original(estimator, X, y, *rows)
-        if own:
-            self._sides += 1
-            if self._sides == 1:
-                self._begin(estimator, values, target)
-            elif (self._last is not None or self._family is not None) and not self._exposed:
-                self._name(values, _digest("test", self._data_key))
+        if X is not self._X or self._sides == 2 or threading.get_ident() != self._thread:
+            return original(estimator, X, y, *rows)
+        values, target = self._folds.split(original, estimator, X, y, *rows)
+        self._sides += 1
+        if self._folds.may_convert and not self._converts:
+            # Small rows are never converted for others: their fits are spared the detour.
+            self._converts = True
+            assert self._stack is not None
+            _replace(self._stack, validation, "_asarray_with_order", self._folds.convert)
+        if self._sides == 1:
+            self._begin(estimator, values, target)
+        elif (self._last is not None or self._family is not None) and not self._exposed:
+            self._name(values, _digest("test", self._data_key))
         return values, target
 
     def _begin(self, estimator: Any, values: Any, target: Any) -> None:
@@ -272,7 +282,7 @@ class _Fit:
         if not _is_own(values, X):
             return values
         self._name(values, key)
-        size = _size(values)
+        size = size_of(values)
         if not _is_worth(seconds, size):
             self._cheap.add(key)
         elif _safe.is_settled(transformer):
@@ -345,12 +355,6 @@ def _overlap(array: Any, X: Any) -> bool:
 def _is_worth(seconds: float, size: int) -> bool:
     """Whether work of some seconds is worth a file of some bytes."""
     return seconds >= _LEAST_SECONDS + size / _BYTES_PER_SECOND
-
-
-def _size(values: Any) -> int:
-    if scipy.sparse.issparse(values):
-        return int(values.data.nbytes + values.indices.nbytes + values.indptr.nbytes)
-    return int(values.nbytes)
 
 
 def _climate() -> tuple[Any, ...]:
