@@ -31,13 +31,14 @@ class OutOfFold:
             method = self.methods[0]
         if method not in self.methods:
             raise ValueError(f"method is {method!r}: the fits of this search predicted {self.methods}")
-        folds = {split: parts[method] for split, parts in self.parts.get(candidate, {}).items() if parts}
+        fits = sorted(self.parts.get(candidate, {}).items())
+        folds = {split: parts[method] for split, parts in fits if parts}
         for split, part in folds.items():
             if part.error:
                 raise ValueError(f"candidate {candidate}, split {split} gave no {method}: {part.error}")
         if not folds:
             raise KeyError(f"candidate {candidate} has no predictions: its fits failed or were not run")
-        return _aligned([_read(folds[split].object_id) for split in sorted(folds)], candidate)
+        return _aligned([_read(part.object_id) for part in folds.values()], candidate)
 
 
 def _read(object_id: str) -> Predictions:
