@@ -26,6 +26,8 @@ type (
 	PredictionsRequest = pb.PredictionsRequest
 	// PredictionsResponse names the objects that hold them.
 	PredictionsResponse = pb.PredictionsResponse
+	// Stack is a dataset for a meta model: what candidates predicted out of fold, and the truth.
+	Stack = pb.StackResponse
 )
 
 // member is a candidate that may take part in an ensemble.

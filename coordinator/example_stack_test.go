@@ -48,13 +48,13 @@ func ExampleCoordinator_Stack() {
 	search := fit(data.ID, "sklearn.neighbors:KNeighborsClassifier", "{}", `{"n_neighbors": 1}`, `{"n_neighbors": 15}`)
 	stack, err := c.Stack(ctx, &coordinator.PredictionsRequest{JobId: search})
 	check(err)
-	meta := fit(stack.DatasetID, "sklearn.linear_model:LogisticRegression", `{"C": 100}`, "{}")
+	meta := fit(stack.GetDatasetId(), "sklearn.linear_model:LogisticRegression", `{"C": 100}`, "{}")
 
 	members, err := c.Ensemble(ctx, &coordinator.EnsembleRequest{JobId: search, Combine: "mean", Metric: "accuracy"})
 	check(err)
 	stacked, err := c.Ensemble(ctx, &coordinator.EnsembleRequest{JobId: meta, Combine: "mean", Metric: "accuracy"})
 	check(err)
-	fmt.Printf("features %q\n", stack.Features)
+	fmt.Printf("features %q\n", stack.GetFeatures())
 	fmt.Printf("members %.3f, stacked %.3f\n", members.GetScores(), stacked.GetScore())
 	// Output:
 	// features ["0_out" "1_out"]

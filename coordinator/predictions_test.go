@@ -84,9 +84,9 @@ func TestAStackHasScikitLearnsColumnsAndTheTruth(t *testing.T) {
 		t.Fatalf("features %q, target %q", stack.Features, stack.Target)
 	}
 	for candidate, name := range stack.Features {
-		wantColumn(t, c, stack.DatasetID, name, func(row int) float64 { return noisy(candidate, row) })
+		wantColumn(t, c, stack.DatasetId, name, func(row int) float64 { return noisy(candidate, row) })
 	}
-	wantColumn(t, c, stack.DatasetID, "y", func(row int) float64 { return float64(row % 2) })
+	wantColumn(t, c, stack.DatasetId, "y", func(row int) float64 { return float64(row % 2) })
 	_, err = c.Stack(bounded(t), &coordinator.PredictionsRequest{JobId: "0123"})
 	wantError(t, err, codes.NotFound, "0123")
 }

@@ -11,18 +11,6 @@ import (
 // maxStackBytes bounds a stack, which is held as a whole.
 const maxStackBytes = 256 << 20
 
-// Stack is a dataset for a meta model: what candidates predicted out of fold, and the truth.
-type Stack struct {
-	// DatasetID is the dataset to submit a job of the meta model with.
-	DatasetID string
-	// Features are its columns, member by member: `CANDIDATE_CLASS`, or `CANDIDATE` where a member has one output.
-	Features []string
-	// Target is the column to predict, as in the job whose candidates are stacked.
-	Target string
-	// Marks are sentences for people: candidates left out, equal predictions, classes missing in a fold.
-	Marks []string
-}
-
 // Stack makes a dataset of the out-of-fold predictions of a job's candidates, with the columns of
 // scikit-learn's stackers. A job on it fits the meta model, on a worker like any other fit. The job that is
 // stacked has a recipe, which names its target, and its splits test every row.
@@ -63,7 +51,7 @@ func (c *Coordinator) Stack(ctx context.Context, request *PredictionsRequest) (*
 		return nil, err
 	}
 	defer truth.Release()
-	stack.DatasetID, err = predictions.WriteStack(ctx, c.store, features, target, truth)
+	stack.DatasetId, err = predictions.WriteStack(ctx, c.store, features, target, truth)
 	return stack, err
 }
 

@@ -91,6 +91,16 @@ func (j *jobsService) Predictions(ctx context.Context, request *pb.PredictionsRe
 	return answer, nil
 }
 
+func (j *jobsService) Stack(ctx context.Context, request *pb.PredictionsRequest) (*pb.StackResponse, error) {
+	ctx, cancel := j.server.until(ctx)
+	defer cancel()
+	answer, err := j.c.Stack(ctx, request)
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return answer, nil
+}
+
 // Session reads steps in this goroutine and writes events in another. It ends, and with it the
 // client's jobs, when the client closes or breaks the stream.
 func (j *jobsService) Session(stream grpc.BidiStreamingServer[pb.SessionRequest, pb.SessionResponse]) error {

@@ -124,6 +124,20 @@ class Client:
             raise from_rpc(error, "combining the predictions", self._endpoint.advice) from error
         return answer
 
+    def predictions(self, request: pb.PredictionsRequest) -> pb.PredictionsResponse:
+        """Gather the out-of-fold predictions of a job of this process, an object for each candidate.
+
+        Raises
+        ------
+        InvalidJob
+            A candidate that was named has none; the message says why.
+        """
+        try:
+            answer: pb.PredictionsResponse = self._stub.Predictions(request, timeout=_ENSEMBLE_SECONDS)
+        except grpc.RpcError as error:
+            raise from_rpc(error, "gathering the predictions", self._endpoint.advice) from error
+        return answer
+
     def is_usable(self) -> bool:
         """Whether this process may still send on the connection."""
         if self._closed or self.pid != os.getpid():

@@ -19,7 +19,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from crossfold import _combining
+from crossfold import _combining, _meta_model
 from crossfold._member_fits import MemberFit, MemberFits, fitted_members
 from crossfold._predictions import Predictions
 from crossfold.v1 import job_pb2 as pb
@@ -31,15 +31,15 @@ METRICS = (
 )  # fmt: skip
 """The scorers that the coordinator has, too."""
 
-METHODS = ("greedy", "blend", "mean", "vote", "rank", "policy")
+METHODS = ("greedy", "blend", "mean", "vote", "rank", "policy", "stack")
 
 Candidate = tuple[Any, dict[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _has(name: str) -> Callable[[F], F]:
-    """Give an ensemble a method only if its members predict so."""
-    decorator: Callable[[F], F] = available_if(lambda self: self._method_of_predictions() == name)
+    """Give an ensemble a method only if its members predict so, or its final estimator."""
+    decorator: Callable[[F], F] = available_if(lambda self: self._predicts(name))
     return decorator
 
 
@@ -57,7 +57,8 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
     method
         "greedy": forward selection with replacement (Caruana et al. 2004); "blend": non-negative least
         squares; "mean" and "rank": equal weights, of predictions or of their ranks; "vote": the
-        majority of predicted classes; "policy": what `weights(results)` of the policy returns.
+        majority of predicted classes; "policy": what `weights(results)` of the policy returns; "stack": a
+        final estimator that is fitted on what the candidates predict, as in scikit-learn's stackers.
     scoring
         The name of a scorer, one of `METRICS`. None: accuracy, or r2.
     cv
@@ -74,20 +75,25 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         until the members are chosen.
     policy
         The path of a policy with `weights(results)`, for method="policy".
+    final_estimator
+        For method="stack". None: `LogisticRegression()`, or `RidgeCV()`.
 
     Attributes
     ----------
     members_
         The fitted estimators that take part; with cross_fit a list of the folds' models for each.
     weights_
-        Their weights, which sum to 1.
+        Their weights, which sum to 1; None with "stack".
+    final_estimator_
+        With "stack", the final estimator, fitted on the members' out-of-fold predictions.
     member_indices_
         Their positions among the candidates.
     oof_predictions_
         (rows, outputs): what the ensemble predicts for rows its models were not trained on; NaN for rows
         in no test set. Columns as in `predict_proba`; a label is a position in `classes_`.
     ensemble_score_, best_single_score_
-        The scores of those, and of the best candidate's.
+        The scores of those, and of the best candidate's. With "stack" the final estimator has not seen
+        the rows of a split that it is scored on.
     best_single_index_
         The position of that candidate.
     cv_results_
@@ -110,6 +116,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         random_state: int = 0,
         cross_fit: bool = False,
         policy: str | os.PathLike[str] | None = None,
+        final_estimator: Any = None,
     ) -> None:
         self.candidates = candidates
         self.method = method
@@ -120,6 +127,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
         self.cross_fit = cross_fit
         self.policy = policy
+        self.final_estimator = final_estimator
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> EnsembleSearchCV:
         """Search, combine, and fit the members on all rows.
@@ -160,6 +168,9 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
                 )
             answer, combined = fits.combine(request)
             members = {c: w for c, w in zip(answer.candidates, answer.weights, strict=True) if w > 0}
+            if self.method == "stack":
+                out_of_fold = list(fits.predictions(list(members)))
+                combined = self._fit_final(out_of_fold, y, splits, answer)
             if self.cross_fit:
                 k = len(splits)
                 self.members_ = [
@@ -169,11 +180,24 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
                 self.members_ = _fit_again(fits, [candidates[c] for c in members], rows)
         self.scorer_ = scorer
         self.member_indices_ = list(members)
-        self.weights_ = np.array(list(members.values()))
+        weights: Any = None if self.method == "stack" else np.array(list(members.values()))
+        self.weights_ = weights
         self._keep(answer, combined)
         if is_classifier(self):
             self.classes_ = np.unique(np.asarray(y))
         return self
+
+    def _fit_final(
+        self, out_of_fold: list[Predictions], y: Any, splits: list[Any], answer: pb.EnsembleResponse
+    ) -> Predictions:
+        """Fit the final estimator; what it predicts out of fold, and in the answer its score."""
+        name, estimator = type(self).__name__, self._final()
+        fitted = _meta_model.fit(
+            name, estimator, out_of_fold, y, splits, self._scoring(), self._output_of([estimator])
+        )
+        self.final_estimator_ = fitted.model
+        answer.score = fitted.score
+        return fitted.out_of_fold
 
     def _keep(self, answer: pb.EnsembleResponse, combined: Predictions) -> None:
         values = combined.aligned()
@@ -188,6 +212,8 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict classes (rows,), or values (rows,) or (rows, outputs)."""
         check_is_fitted(self, "members_")
+        if self.method == "stack":
+            return self._of_final("predict", X)
         members, weights = self._models()
         classes = getattr(self, "classes_", None)
         if classes is None:
@@ -216,9 +242,20 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _mean_of(self, method: str, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self, "members_")
+        if self.method == "stack":
+            return self._of_final(method, X)
         members, weights = self._models()
         values: NDArray[np.float64] = _combining.mean(members, weights, X, method, self.classes_)
         return values
+
+    def _of_final(self, method: str, X: Any) -> NDArray[Any]:
+        """What the final estimator predicts of what the members predict."""
+        folds = len(self.members_[0]) if self.cross_fit else 1
+        models = [model for member in self.members_ for model in member] if self.cross_fit else self.members_
+        classes = getattr(self, "classes_", None)
+        features = _meta_model.features_of(models, folds, X, self._method_of_predictions(), classes)
+        predicted: NDArray[Any] = getattr(self.final_estimator_, method)(features)
+        return predicted
 
     def _models(self) -> tuple[list[Any], NDArray[np.float64]]:
         """The models and their weights; the folds of a member share its own."""
@@ -266,7 +303,13 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < least:
                 raise ValueError(f"{name} is {value!r}: give an int of at least {least}")
-        request = pb.EnsembleRequest(combine=self.method, metric=self._scoring())
+        if self.final_estimator is not None and self.method != "stack":
+            raise ValueError(f'method is {self.method!r}: final_estimator goes with method="stack"')
+        if is_classifier(self._final()) != is_classifier(self):
+            raise ValueError(f"final_estimator is {self._final()!r}: give a classifier with classifiers")
+        # Of a stack's members, too, the coordinator tells who takes part and who is best.
+        combine = "mean" if self.method == "stack" else self.method
+        request = pb.EnsembleRequest(combine=combine, metric=self._scoring())
         request.greedy.rounds, request.greedy.bags = self.rounds, self.bags
         request.greedy.seed = self.random_state
         if self.policy is not None:
@@ -275,14 +318,31 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _method_of_predictions(self) -> str:
         """What the members predict: the first of predict_proba and decision_function that all have."""
-        if not is_classifier(self) or self.method == "vote":
+        if self.method == "vote":
             return "predict"
-        for method in ("predict_proba", "decision_function"):
-            if all(hasattr(_configured(candidate), method) for candidate in self._expand()):
-                return method
-        raise ValueError(
-            'the candidates have neither predict_proba nor decision_function in common: use method="vote"'
-        )
+        method = self._output_of([_configured(candidate) for candidate in self._expand()])
+        if method == "predict" and is_classifier(self):
+            raise ValueError(
+                'the candidates have neither predict_proba nor decision_function in common: use method="vote"'
+            )
+        return method
+
+    def _output_of(self, estimators: Sequence[Any]) -> str:
+        if is_classifier(self):
+            for method in ("predict_proba", "decision_function"):
+                if all(hasattr(estimator, method) for estimator in estimators):
+                    return method
+        return "predict"
+
+    def _predicts(self, name: str) -> bool:
+        if self.method == "stack":
+            return hasattr(getattr(self, "final_estimator_", None) or self._final(), name)
+        return self._method_of_predictions() == name
+
+    def _final(self) -> Any:
+        if self.final_estimator is None:
+            return _meta_model.default(is_classifier(self))
+        return self.final_estimator
 
     # What scikit-learn asks.
 

@@ -73,6 +73,10 @@ class Watcher(Protocol):
         """A fit ended and its caller has the answer, `value`; the positions are those in the job."""
 
 
+def _nobody(_: Outcome) -> None:
+    """The callback of a unit whose caller has gone."""
+
+
 class Job(ABC):
     """Units of one kind that run under one job id."""
 
@@ -124,14 +128,19 @@ class Job(ABC):
         self.session.send(self, pb.SessionRequest(job_id=self.id, close=pb.Close()))
 
     def stop(self) -> None:
-        """Drop what is not finished and kill what runs; returns when that is done, or after 1.5 s."""
+        """Drop what is not finished and kill what runs; returns when that is done, or after 1.5 s.
+
+        Results that are on their way are taken in, though nobody is called for them.
+        """
         with self._lock:
             self._stopped = True
-            self._pending.clear()
-            self._held.clear()
+            self._pending = dict.fromkeys(self._pending, _nobody)
         self.session.send(self, pb.SessionRequest(job_id=self.id, stop=pb.Stop()))
         if not self.session.is_own_thread():
             self._ended.wait(_STOP_SECONDS)
+        with self._lock:
+            self._pending.clear()
+            self._held.clear()
 
     def give_up(self) -> None:
         """Stop what runs and answer it with `unfinished`, and so whatever is submitted later."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -113,8 +113,17 @@ class MemberFits:
         assert self._job is not None
         request.job_id = self._job.id
         answer = self._client.ensemble(request)
-        found = self._client.objects.read(data_pb2.Value(blob_id=answer.predictions_id))
-        return answer, _predictions.read(found)
+        return answer, self._read(answer.predictions_id)
+
+    def predictions(self, candidates: Sequence[int]) -> Iterator[_predictions.Predictions]:
+        """Yield what these candidates predicted out of fold, each aligned by row."""
+        assert self._job is not None
+        request = pb.PredictionsRequest(job_id=self._job.id, candidates=candidates)
+        for object_id in self._client.predictions(request).predictions_ids:
+            yield self._read(object_id)
+
+    def _read(self, object_id: str) -> _predictions.Predictions:
+        return _predictions.read(self._client.objects.read(data_pb2.Value(blob_id=object_id)))
 
 
 def fitted_members(fits: MemberFits, members: Sequence[MemberFit]) -> list[Any]:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -49,6 +49,9 @@ class SearchRun(Run):
         self._jobs: dict[FitJob, int] = {}
 
     def enter(self) -> None:
+        scoring = self._search.scoring
+        if self.options.stop_at is not None and isinstance(scoring, (list, tuple, set, dict)):
+            self._metric_of(scoring)
         super().enter()
         if self.options.methods:
             self.record.predictions = OutOfFold(self.options.methods)
@@ -129,12 +132,15 @@ class SearchRun(Run):
         return bool(np.mean([self._score(value["test_scores"]) for value in values if value]) >= wanted)
 
     def _score(self, scores: Any) -> float:
+        return float(scores[self._metric_of(scores)] if isinstance(scores, dict) else scores)
+
+    def _metric_of(self, metrics: Collection[str]) -> str:
         metric = self._search.refit
-        if not isinstance(scores, dict):
-            return float(scores)
-        if metric not in scores:
-            raise ValueError(f"stop_at needs one metric: set refit to one of {list(scores)}, not {metric!r}.")
-        return float(scores[metric])
+        if not isinstance(metric, str) or metric not in metrics:
+            raise ValueError(
+                f"stop_at needs one metric: set refit to one of {list(metrics)}, not {metric!r}."
+            )
+        return metric
 
     def _end(self, option: str) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ Importing this module registers the backend. Nothing connects before a call need
 from __future__ import annotations
 
 import contextlib
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,8 +97,8 @@ class CrossfoldBackend(ParallelBackendBase):
         if self._watcher is not None and self.parallel is None:
             self._watcher.configured()
         threads = self.inner_max_num_threads
-        if threads is not None and threads < 1:
-            raise ValueError(f"inner_max_num_threads={threads}: use 1 or more, or None for 1")
+        if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
+            raise ValueError(f"inner_max_num_threads={threads!r}: use an int of 1 or more, or None for 1")
         if "initializer" in kwargs:
             raise TypeError("The backend crossfold takes no initializer: call it in the function itself.")
         # What the options ask for only the cluster can do: one fit at a time, then.

@@ -19,8 +19,9 @@ class ResultsDiffer(Exception):
 class Figure:
     """One line of the table: Crossfold's median, its peers', and the goal.
 
-    `ratio` is how many times better Crossfold is than the first peer. `goal` is the bound in words.
-    `limit` is the share of the physical limit that was reached; `label` says what a gain comes from.
+    `ratio` is how many times better Crossfold is than the first peer, see `ratios`.
+    `goal` is the bound in words, `limit` the share of the physical limit that was reached; `label` says
+    what a gain comes from.
     """
 
     case: str
@@ -39,12 +40,28 @@ class Figure:
 
 
 def interleaved(sides: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, list[float]]:
-    """Measure every side once per round, `repeat` rounds: a change of the machine's mood hits all."""
+    """Measure every side once per round, `repeat` rounds: a change of the machine's mood hits all.
+
+    Every other round goes backwards, so that a slow change favours no side.
+    """
     measured: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(repeat):
-        for name, measure in sides.items():
-            measured[name].append(measure())
+    for number in range(repeat):
+        for name in list(sides) if number % 2 == 0 else reversed(list(sides)):
+            measured[name].append(sides[name]())
     return measured
+
+
+def ratios(measured: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """How many times each peer's figure is Crossfold's: the median over the rounds, within each of which
+    the machine is most alike; of the medians where sides were not measured in rounds."""
+    ours = measured[OURS]
+    return {
+        name: statistics.median(value / own for value, own in zip(values, ours, strict=True))
+        if len(values) == len(ours)
+        else statistics.median(values) / statistics.median(ours)
+        for name, values in measured.items()
+        if name != OURS
+    }
 
 
 def medians(measured: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -70,13 +87,14 @@ def figure(
 ) -> Figure:
     """The figure of what `interleaved` measured: side `crossfold` beside all others.
 
-    `met` gets Crossfold's median and the peers'.
+    `met` gets Crossfold's median and, for each peer, that times the peer's ratio.
     """
     middle, spread = medians(measured), spreads(measured)
     ours = middle.pop(OURS)
     own_spread = spread.pop(OURS)
-    first = next(iter(middle.values()), None)
-    ratio = None if first is None else ours / first if more_is_better else first / ours
+    times = ratios(measured)
+    first = next(iter(times.values()), None)
+    ratio = 1 / first if first is not None and more_is_better else first
     return Figure(
         case=case,
         what=what,
@@ -84,7 +102,7 @@ def figure(
         ours=ours,
         spread=own_spread,
         goal=goal,
-        met=met(ours, middle),
+        met=met(ours, {name: ours * by for name, by in times.items()}),
         peers=middle,
         ratio=ratio,
         peer_spreads=spread,

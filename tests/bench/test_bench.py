@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.figures import ResultsDiffer, figure
+from bench.figures import ResultsDiffer, figure, interleaved
 from bench.sides import REPOSITORY, SIDES, Side
 
 
@@ -56,3 +56,17 @@ def test_ratios_say_how_many_times_better() -> None:
     rates = figure("c", "w", "calls/s", measured, "g", lambda *_: True, more_is_better=True)
     assert (seconds.ours, seconds.spread, seconds.ratio, rates.ratio) == (2.0, (1.0, 3.0), 4.0, 0.25)
     assert met == [(2.0, {"loky": 8.0, "ray": 9.0})]
+
+
+def test_sides_are_compared_within_rounds() -> None:
+    # The machine grew slower from round to round; the peer was behind in each.
+    measured = {"crossfold": [1.0, 2.0, 9.0], "loky": [1.5, 3.0, 9.9]}
+    assert figure("c", "w", "s", measured, "g", lambda ours, peers: peers["loky"] == 3.0).met
+    assert figure("c", "w", "s", measured, "g", lambda *_: True).ratio == 1.5
+
+
+def test_every_other_round_goes_backwards() -> None:
+    order: list[str] = []
+    sides = {name: lambda name=name: order.append(name) or 0.0 for name in "ab"}
+    assert interleaved(sides, 3) == {"a": [0.0] * 3, "b": [0.0] * 3}
+    assert "".join(order) == "abbaab"

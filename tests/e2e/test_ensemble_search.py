@@ -15,6 +15,7 @@ from crossfold.model_selection import cross_val_score
 from crossfold.v1 import job_pb2
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -92,6 +93,69 @@ def test_other_ways_to_combine(digits: Any, method: str) -> None:
     assert search.weights_.sum() == pytest.approx(1)
     assert search.score(X[400:], names[400:]) > 0.85
     assert set(search.predict(X[400:])) <= set(names)
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_stack_equals_scikit_learns(digits: Any, classes: int) -> None:
+    X, y = digits
+    X, y = X[y < classes], y[y < classes]
+    half = len(y) // 2
+    members = [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
+    theirs = StackingClassifier(members, final_estimator=LogisticRegression(C=0.1), cv=CV)
+    theirs.fit(X[:half], y[:half])
+    before = crossfold.stats()["fits_completed"]
+    stack = EnsembleSearchCV(
+        [(member, {}) for _, member in members],
+        method="stack",
+        final_estimator=LogisticRegression(C=0.1),
+        scoring="neg_log_loss",
+        cv=CV,
+    )
+    stack.fit(X[:half], y[:half])
+    # Members and final estimator once on every split and once on all rows.
+    assert crossfold.stats()["fits_completed"] - before == 3 * (3 + 1)
+    np.testing.assert_array_equal(stack.predict_proba(X[half:]), theirs.predict_proba(X[half:]))
+    np.testing.assert_array_equal(stack.predict(X[half:]), theirs.predict(X[half:]))
+    np.testing.assert_array_equal(stack.final_estimator_.coef_, theirs.final_estimator_.coef_)
+    assert stack.weights_ is None
+
+    library = [
+        cross_val_predict(member, X[:half], y[:half], cv=CV, method="predict_proba") for _, member in members
+    ]
+    features = np.hstack([part[:, 1:] if classes == 2 else part for part in library])
+    expected = cross_val_predict(LogisticRegression(C=0.1), features, y[:half], cv=CV, method="predict_proba")
+    np.testing.assert_array_equal(stack.oof_predictions_, expected)
+    assert stack.ensemble_score_ == pytest.approx(reference.neg_log_loss(y[:half], expected), abs=1e-12)
+
+
+def test_a_stack_of_regressors_and_of_fold_models() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    members = [("ridge", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3, random_state=0))]
+    theirs = StackingRegressor(members, cv=KFold(4)).fit(X, y)
+    candidates = [(member, {}) for _, member in members]
+    stack = EnsembleSearchCV(candidates, method="stack", cv=KFold(4)).fit(X, y)
+    np.testing.assert_array_equal(stack.predict(X), theirs.predict(X))
+    assert stack.final_estimator_.alpha_ == theirs.final_estimator_.alpha_
+
+    crossed = EnsembleSearchCV(candidates, method="stack", cv=KFold(4), cross_fit=True).fit(X, y)
+    assert crossed.ensemble_score_ == stack.ensemble_score_
+    of_folds = [np.mean([model.predict(X) for model in folds], axis=0) for folds in crossed.members_]
+    expected = crossed.final_estimator_.predict(np.stack(of_folds, axis=1))
+    np.testing.assert_allclose(crossed.predict(X), expected, rtol=0, atol=1e-9)
+
+
+def test_what_a_stack_refuses(digits: Any) -> None:
+    X, y = digits
+    members = [(GaussianNB(), {}), (KNeighborsClassifier(), {})]
+    with pytest.raises(ValueError, match='goes with method="stack"'):
+        EnsembleSearchCV(members, final_estimator=LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match="final_estimator is Ridge.*give a classifier"):
+        EnsembleSearchCV(members, method="stack", final_estimator=Ridge()).fit(X, y)
+    some = [(np.arange(100, 500), np.arange(50))]
+    with pytest.raises(ValueError, match="row 50 is in no test set"):
+        EnsembleSearchCV(members, method="stack", cv=some).fit(X, y)
+    with pytest.raises(ValueError, match="(?s)final_estimator could not be fitted.*no good"):
+        EnsembleSearchCV(members, method="stack", final_estimator=Fragile("fit"), cv=CV).fit(X, y)
 
 
 def test_regressors_and_texts() -> None:

@@ -52,10 +52,11 @@ def test_threads_inside_a_call_are_those_asked_for() -> None:
             }
 
 
-def test_a_number_of_threads_below_one_is_refused() -> None:
+@pytest.mark.parametrize("threads", [0, "2"])
+def test_what_is_no_number_of_threads_is_refused(threads: Any) -> None:
     with (
-        parallel_config(backend="crossfold", inner_max_num_threads=0),
-        pytest.raises(ValueError, match="inner_max_num_threads=0"),
+        parallel_config(backend="crossfold", inner_max_num_threads=threads),
+        pytest.raises(ValueError, match=f"inner_max_num_threads={threads!r}"),
     ):
         Parallel(n_jobs=2)(delayed(abs)(i) for i in range(2))
 

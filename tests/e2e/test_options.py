@@ -364,6 +364,15 @@ def test_a_bad_value_is_refused(option: dict[str, Any]) -> None:
         GridSearchCV(SVC(), {"C": [1.0]}, **option).fit(X, Y)
 
 
+def test_stop_at_needs_to_know_its_metric_before_a_fit() -> None:
+    before = crossfold.stats()["fits_completed"]
+    with pytest.raises(ValueError, match=r"set refit to one of \['accuracy', 'f1'\], not False"):
+        GridSearchCV(SVC(), {"C": [1.0]}, scoring=["accuracy", "f1"], refit=False, cv=2, stop_at=0.9).fit(
+            X, Y
+        )
+    assert crossfold.stats()["fits_completed"] == before
+
+
 def test_a_search_inside_a_fit_has_no_options_of_its_own() -> None:
     inner = GridSearchCV(SVC(), {"C": [1.0]}, cv=2, fit_timeout=5)
     with pytest.raises(crossfold.CrossfoldError, match="fit_timeout can't be used .* inside a fit"):

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ import pyarrow.ipc
 import pytest
 from crossfold.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from e2e.cluster import BINARY, PrivateCluster
@@ -198,3 +203,47 @@ def test_a_job_file_with_rules_and_an_ensemble(
     job.write_text(JOB.replace("predictions: decision_function\n", ""), encoding="utf-8")
     refused = run()
     assert refused.returncode == 2 and "job.yaml:8: an ensemble needs predictions" in refused.stderr
+
+
+STACK = """
+data: iris.csv
+target: kind
+estimator: sklearn.neighbors:KNeighborsClassifier
+param_grid: {n_neighbors: [1, 15]}
+cv: {kind: stratified, n_splits: 3}
+scoring: accuracy
+predictions: predict_proba
+ensemble:
+  method: stack
+  metric: neg_log_loss
+  final_estimator: {entry_point: "sklearn.linear_model:LogisticRegression", params: {C: 0.5}}
+"""
+
+
+def test_a_job_file_with_a_stack(tmp_path: Path, cluster: PrivateCluster) -> None:
+    X, y = load_iris(return_X_y=True)
+    table = np.column_stack([X, y])
+    np.savetxt(tmp_path / "iris.csv", table, fmt="%g", delimiter=",", header="a,b,c,d,kind", comments="")
+    job = tmp_path / "job.yaml"
+
+    def run(text: str) -> subprocess.CompletedProcess[str]:
+        job.write_text(text, encoding="utf-8")
+        command = [str(BINARY), "run", str(job), "--python", sys.executable, "--out", str(tmp_path / "out")]
+        return subprocess.run(command, env=cluster.environment(), capture_output=True, text=True, timeout=90)
+
+    done = run(STACK)
+    assert done.returncode == 0, done.stderr
+    assert "ensemble: out-of-fold neg_log_loss" in done.stdout
+    found = json.loads((tmp_path / "out" / "ensemble.json").read_text(encoding="utf-8"))
+    assert found["method"] == "stack" and found["weights"] is None and found["candidates"] == [0, 1]
+    predict = partial(cross_val_predict, y=y, cv=StratifiedKFold(3), method="predict_proba")
+    members = [predict(KNeighborsClassifier(neighbors), X) for neighbors in (1, 15)]
+    stacked = predict(LogisticRegression(C=0.5), np.hstack(members))
+    assert found["score"] == pytest.approx(-log_loss(y, stacked), abs=1e-12)
+    with pa.ipc.open_file(tmp_path / "out" / "ensemble.arrow") as file:
+        values = file.get_batch(0).column("values").flatten().to_numpy().reshape(-1, 3)
+    np.testing.assert_array_equal(values, stacked)
+
+    refused = run(STACK.replace("{C: 0.5}", "{c: 0.5}"))
+    assert refused.returncode == 2
+    assert 'job.yaml:12: LogisticRegression has no parameter "c"' in refused.stderr

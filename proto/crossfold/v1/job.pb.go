@@ -1722,6 +1722,79 @@ func (x *PredictionsResponse) GetMarks() []string {
 	return nil
 }
 
+// StackResponse is a dataset for a meta model: what candidates predicted out of fold, and the truth.
+type StackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The dataset to submit a job of the meta model with.
+	DatasetId string `protobuf:"bytes,1,opt,name=dataset_id,json=datasetId,proto3" json:"dataset_id,omitempty"`
+	// Its columns, member by member: `CANDIDATE_CLASS`, or `CANDIDATE` where a member has one output.
+	Features []string `protobuf:"bytes,2,rep,name=features,proto3" json:"features,omitempty"`
+	// The column to predict, as in the job whose candidates are stacked.
+	Target string `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	// Sentences for people: candidates left out, equal predictions, classes missing in a fold.
+	Marks         []string `protobuf:"bytes,4,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StackResponse) Reset() {
+	*x = StackResponse{}
+	mi := &file_crossfold_v1_job_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StackResponse) ProtoMessage() {}
+
+func (x *StackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfold_v1_job_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StackResponse.ProtoReflect.Descriptor instead.
+func (*StackResponse) Descriptor() ([]byte, []int) {
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *StackResponse) GetDatasetId() string {
+	if x != nil {
+		return x.DatasetId
+	}
+	return ""
+}
+
+func (x *StackResponse) GetFeatures() []string {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *StackResponse) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *StackResponse) GetMarks() []string {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
 // GreedyOptions tune greedy forward selection with replacement.
 type GreedyOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1741,7 +1814,7 @@ type GreedyOptions struct {
 
 func (x *GreedyOptions) Reset() {
 	*x = GreedyOptions{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[25]
+	mi := &file_crossfold_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1826,7 @@ func (x *GreedyOptions) String() string {
 func (*GreedyOptions) ProtoMessage() {}
 
 func (x *GreedyOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[25]
+	mi := &file_crossfold_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1839,7 @@ func (x *GreedyOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GreedyOptions.ProtoReflect.Descriptor instead.
 func (*GreedyOptions) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GreedyOptions) GetRounds() uint32 {
@@ -1825,7 +1898,7 @@ type EnsembleResponse struct {
 
 func (x *EnsembleResponse) Reset() {
 	*x = EnsembleResponse{}
-	mi := &file_crossfold_v1_job_proto_msgTypes[26]
+	mi := &file_crossfold_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1910,7 @@ func (x *EnsembleResponse) String() string {
 func (*EnsembleResponse) ProtoMessage() {}
 
 func (x *EnsembleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfold_v1_job_proto_msgTypes[26]
+	mi := &file_crossfold_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1923,7 @@ func (x *EnsembleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnsembleResponse.ProtoReflect.Descriptor instead.
 func (*EnsembleResponse) Descriptor() ([]byte, []int) {
-	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_crossfold_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EnsembleResponse) GetCandidates() []uint32 {
@@ -2037,7 +2110,13 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"candidates\x18\x01 \x03(\rR\n" +
 	"candidates\x12'\n" +
 	"\x0fpredictions_ids\x18\x02 \x03(\tR\x0epredictionsIds\x12\x14\n" +
-	"\x05marks\x18\x03 \x03(\tR\x05marks\"\x85\x01\n" +
+	"\x05marks\x18\x03 \x03(\tR\x05marks\"x\n" +
+	"\rStackResponse\x12\x1d\n" +
+	"\n" +
+	"dataset_id\x18\x01 \x01(\tR\tdatasetId\x12\x1a\n" +
+	"\bfeatures\x18\x02 \x03(\tR\bfeatures\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\tR\x06target\x12\x14\n" +
+	"\x05marks\x18\x04 \x03(\tR\x05marks\"\x85\x01\n" +
 	"\rGreedyOptions\x12\x16\n" +
 	"\x06rounds\x18\x01 \x01(\rR\x06rounds\x12\x18\n" +
 	"\ainitial\x18\x02 \x01(\rR\ainitial\x12\x12\n" +
@@ -2055,7 +2134,7 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"bestSingle\x12*\n" +
 	"\x11best_single_score\x18\x06 \x01(\x01R\x0fbestSingleScore\x12%\n" +
 	"\x0epredictions_id\x18\a \x01(\tR\rpredictionsId\x12\x14\n" +
-	"\x05marks\x18\b \x03(\tR\x05marks2\xfc\x04\n" +
+	"\x05marks\x18\b \x03(\tR\x05marks2\xc4\x05\n" +
 	"\x04Jobs\x12@\n" +
 	"\x05Hello\x12\x1a.crossfold.v1.HelloRequest\x1a\x1b.crossfold.v1.HelloResponse\x12J\n" +
 	"\aSession\x12\x1c.crossfold.v1.SessionRequest\x1a\x1d.crossfold.v1.SessionResponse(\x010\x01\x12C\n" +
@@ -2065,7 +2144,8 @@ const file_crossfold_v1_job_proto_rawDesc = "" +
 	"\x04List\x12\x19.crossfold.v1.ListRequest\x1a\x1a.crossfold.v1.ListResponse\x12@\n" +
 	"\x05Stats\x12\x1a.crossfold.v1.StatsRequest\x1a\x1b.crossfold.v1.StatsResponse\x12I\n" +
 	"\bEnsemble\x12\x1d.crossfold.v1.EnsembleRequest\x1a\x1e.crossfold.v1.EnsembleResponse\x12R\n" +
-	"\vPredictions\x12 .crossfold.v1.PredictionsRequest\x1a!.crossfold.v1.PredictionsResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
+	"\vPredictions\x12 .crossfold.v1.PredictionsRequest\x1a!.crossfold.v1.PredictionsResponse\x12F\n" +
+	"\x05Stack\x12 .crossfold.v1.PredictionsRequest\x1a\x1b.crossfold.v1.StackResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3"
 
 var (
 	file_crossfold_v1_job_proto_rawDescOnce sync.Once
@@ -2080,7 +2160,7 @@ func file_crossfold_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_crossfold_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_crossfold_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_crossfold_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_crossfold_v1_job_proto_goTypes = []any{
 	(JobState_Phase)(0),         // 0: crossfold.v1.JobState.Phase
 	(*HelloRequest)(nil),        // 1: crossfold.v1.HelloRequest
@@ -2108,48 +2188,49 @@ var file_crossfold_v1_job_proto_goTypes = []any{
 	(*EnsembleRequest)(nil),     // 23: crossfold.v1.EnsembleRequest
 	(*PredictionsRequest)(nil),  // 24: crossfold.v1.PredictionsRequest
 	(*PredictionsResponse)(nil), // 25: crossfold.v1.PredictionsResponse
-	(*GreedyOptions)(nil),       // 26: crossfold.v1.GreedyOptions
-	(*EnsembleResponse)(nil),    // 27: crossfold.v1.EnsembleResponse
-	(*Environment)(nil),         // 28: crossfold.v1.Environment
-	(*Code)(nil),                // 29: crossfold.v1.Code
-	(*SplitSpec)(nil),           // 30: crossfold.v1.SplitSpec
-	(*Split)(nil),               // 31: crossfold.v1.Split
-	(*Candidate)(nil),           // 32: crossfold.v1.Candidate
-	(*Limits)(nil),              // 33: crossfold.v1.Limits
-	(*Call)(nil),                // 34: crossfold.v1.Call
-	(*Result)(nil),              // 35: crossfold.v1.Result
-	(*Fault)(nil),               // 36: crossfold.v1.Fault
-	(*WorkerInfo)(nil),          // 37: crossfold.v1.WorkerInfo
+	(*StackResponse)(nil),       // 26: crossfold.v1.StackResponse
+	(*GreedyOptions)(nil),       // 27: crossfold.v1.GreedyOptions
+	(*EnsembleResponse)(nil),    // 28: crossfold.v1.EnsembleResponse
+	(*Environment)(nil),         // 29: crossfold.v1.Environment
+	(*Code)(nil),                // 30: crossfold.v1.Code
+	(*SplitSpec)(nil),           // 31: crossfold.v1.SplitSpec
+	(*Split)(nil),               // 32: crossfold.v1.Split
+	(*Candidate)(nil),           // 33: crossfold.v1.Candidate
+	(*Limits)(nil),              // 34: crossfold.v1.Limits
+	(*Call)(nil),                // 35: crossfold.v1.Call
+	(*Result)(nil),              // 36: crossfold.v1.Result
+	(*Fault)(nil),               // 37: crossfold.v1.Fault
+	(*WorkerInfo)(nil),          // 38: crossfold.v1.WorkerInfo
 }
 var file_crossfold_v1_job_proto_depIdxs = []int32{
-	28, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
-	28, // 1: crossfold.v1.HelloResponse.environment:type_name -> crossfold.v1.Environment
-	28, // 2: crossfold.v1.JobSpec.environment:type_name -> crossfold.v1.Environment
-	29, // 3: crossfold.v1.JobSpec.code:type_name -> crossfold.v1.Code
-	30, // 4: crossfold.v1.JobSpec.split_spec:type_name -> crossfold.v1.SplitSpec
-	31, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
-	32, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
+	29, // 0: crossfold.v1.HelloRequest.environment:type_name -> crossfold.v1.Environment
+	29, // 1: crossfold.v1.HelloResponse.environment:type_name -> crossfold.v1.Environment
+	29, // 2: crossfold.v1.JobSpec.environment:type_name -> crossfold.v1.Environment
+	30, // 3: crossfold.v1.JobSpec.code:type_name -> crossfold.v1.Code
+	31, // 4: crossfold.v1.JobSpec.split_spec:type_name -> crossfold.v1.SplitSpec
+	32, // 5: crossfold.v1.JobSpec.splits:type_name -> crossfold.v1.Split
+	33, // 6: crossfold.v1.JobSpec.candidates:type_name -> crossfold.v1.Candidate
 	5,  // 7: crossfold.v1.JobSpec.fits:type_name -> crossfold.v1.JobFit
-	33, // 8: crossfold.v1.JobSpec.limits:type_name -> crossfold.v1.Limits
+	34, // 8: crossfold.v1.JobSpec.limits:type_name -> crossfold.v1.Limits
 	4,  // 9: crossfold.v1.JobSpec.pruning:type_name -> crossfold.v1.Pruning
 	3,  // 10: crossfold.v1.SessionRequest.open:type_name -> crossfold.v1.JobSpec
 	7,  // 11: crossfold.v1.SessionRequest.append:type_name -> crossfold.v1.Append
 	8,  // 12: crossfold.v1.SessionRequest.close:type_name -> crossfold.v1.Close
 	9,  // 13: crossfold.v1.SessionRequest.stop:type_name -> crossfold.v1.Stop
-	31, // 14: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
-	32, // 15: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
+	32, // 14: crossfold.v1.Append.splits:type_name -> crossfold.v1.Split
+	33, // 15: crossfold.v1.Append.candidates:type_name -> crossfold.v1.Candidate
 	5,  // 16: crossfold.v1.Append.fits:type_name -> crossfold.v1.JobFit
-	34, // 17: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
+	35, // 17: crossfold.v1.Append.calls:type_name -> crossfold.v1.Call
 	11, // 18: crossfold.v1.SessionResponse.events:type_name -> crossfold.v1.Event
-	35, // 19: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
-	36, // 20: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
+	36, // 19: crossfold.v1.Event.result:type_name -> crossfold.v1.Result
+	37, // 20: crossfold.v1.Event.fault:type_name -> crossfold.v1.Fault
 	12, // 21: crossfold.v1.Event.state:type_name -> crossfold.v1.JobState
 	0,  // 22: crossfold.v1.JobState.phase:type_name -> crossfold.v1.JobState.Phase
 	3,  // 23: crossfold.v1.SubmitRequest.job:type_name -> crossfold.v1.JobSpec
 	20, // 24: crossfold.v1.ListResponse.jobs:type_name -> crossfold.v1.JobInfo
 	12, // 25: crossfold.v1.JobInfo.state:type_name -> crossfold.v1.JobState
-	37, // 26: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
-	26, // 27: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
+	38, // 26: crossfold.v1.StatsResponse.workers:type_name -> crossfold.v1.WorkerInfo
+	27, // 27: crossfold.v1.EnsembleRequest.greedy:type_name -> crossfold.v1.GreedyOptions
 	1,  // 28: crossfold.v1.Jobs.Hello:input_type -> crossfold.v1.HelloRequest
 	6,  // 29: crossfold.v1.Jobs.Session:input_type -> crossfold.v1.SessionRequest
 	13, // 30: crossfold.v1.Jobs.Submit:input_type -> crossfold.v1.SubmitRequest
@@ -2159,17 +2240,19 @@ var file_crossfold_v1_job_proto_depIdxs = []int32{
 	21, // 34: crossfold.v1.Jobs.Stats:input_type -> crossfold.v1.StatsRequest
 	23, // 35: crossfold.v1.Jobs.Ensemble:input_type -> crossfold.v1.EnsembleRequest
 	24, // 36: crossfold.v1.Jobs.Predictions:input_type -> crossfold.v1.PredictionsRequest
-	2,  // 37: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
-	10, // 38: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
-	14, // 39: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
-	11, // 40: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
-	17, // 41: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
-	19, // 42: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
-	22, // 43: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
-	27, // 44: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
-	25, // 45: crossfold.v1.Jobs.Predictions:output_type -> crossfold.v1.PredictionsResponse
-	37, // [37:46] is the sub-list for method output_type
-	28, // [28:37] is the sub-list for method input_type
+	24, // 37: crossfold.v1.Jobs.Stack:input_type -> crossfold.v1.PredictionsRequest
+	2,  // 38: crossfold.v1.Jobs.Hello:output_type -> crossfold.v1.HelloResponse
+	10, // 39: crossfold.v1.Jobs.Session:output_type -> crossfold.v1.SessionResponse
+	14, // 40: crossfold.v1.Jobs.Submit:output_type -> crossfold.v1.SubmitResponse
+	11, // 41: crossfold.v1.Jobs.Events:output_type -> crossfold.v1.Event
+	17, // 42: crossfold.v1.Jobs.Cancel:output_type -> crossfold.v1.CancelResponse
+	19, // 43: crossfold.v1.Jobs.List:output_type -> crossfold.v1.ListResponse
+	22, // 44: crossfold.v1.Jobs.Stats:output_type -> crossfold.v1.StatsResponse
+	28, // 45: crossfold.v1.Jobs.Ensemble:output_type -> crossfold.v1.EnsembleResponse
+	25, // 46: crossfold.v1.Jobs.Predictions:output_type -> crossfold.v1.PredictionsResponse
+	26, // 47: crossfold.v1.Jobs.Stack:output_type -> crossfold.v1.StackResponse
+	38, // [38:48] is the sub-list for method output_type
+	28, // [28:38] is the sub-list for method input_type
 	28, // [28:28] is the sub-list for extension type_name
 	28, // [28:28] is the sub-list for extension extendee
 	0,  // [0:28] is the sub-list for field type_name
@@ -2199,7 +2282,7 @@ func file_crossfold_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfold_v1_job_proto_rawDesc), len(file_crossfold_v1_job_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,7 @@ const (
 	Jobs_Stats_FullMethodName       = "/crossfold.v1.Jobs/Stats"
 	Jobs_Ensemble_FullMethodName    = "/crossfold.v1.Jobs/Ensemble"
 	Jobs_Predictions_FullMethodName = "/crossfold.v1.Jobs/Predictions"
+	Jobs_Stack_FullMethodName       = "/crossfold.v1.Jobs/Stack"
 )
 
 // JobsClient is the client API for Jobs service.
@@ -60,6 +61,8 @@ type JobsClient interface {
 	// Predictions gathers the out-of-fold predictions of a job's candidates: one object for each, aligned by
 	// row. The job need not have ended, but a candidate has predictions only when all of its fits have.
 	Predictions(ctx context.Context, in *PredictionsRequest, opts ...grpc.CallOption) (*PredictionsResponse, error)
+	// Stack makes a dataset of those predictions, for a job that fits a meta model.
+	Stack(ctx context.Context, in *PredictionsRequest, opts ...grpc.CallOption) (*StackResponse, error)
 }
 
 type jobsClient struct {
@@ -172,6 +175,16 @@ func (c *jobsClient) Predictions(ctx context.Context, in *PredictionsRequest, op
 	return out, nil
 }
 
+func (c *jobsClient) Stack(ctx context.Context, in *PredictionsRequest, opts ...grpc.CallOption) (*StackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StackResponse)
+	err := c.cc.Invoke(ctx, Jobs_Stack_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobsServer is the server API for Jobs service.
 // All implementations must embed UnimplementedJobsServer
 // for forward compatibility.
@@ -200,6 +213,8 @@ type JobsServer interface {
 	// Predictions gathers the out-of-fold predictions of a job's candidates: one object for each, aligned by
 	// row. The job need not have ended, but a candidate has predictions only when all of its fits have.
 	Predictions(context.Context, *PredictionsRequest) (*PredictionsResponse, error)
+	// Stack makes a dataset of those predictions, for a job that fits a meta model.
+	Stack(context.Context, *PredictionsRequest) (*StackResponse, error)
 	mustEmbedUnimplementedJobsServer()
 }
 
@@ -236,6 +251,9 @@ func (UnimplementedJobsServer) Ensemble(context.Context, *EnsembleRequest) (*Ens
 }
 func (UnimplementedJobsServer) Predictions(context.Context, *PredictionsRequest) (*PredictionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Predictions not implemented")
+}
+func (UnimplementedJobsServer) Stack(context.Context, *PredictionsRequest) (*StackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Stack not implemented")
 }
 func (UnimplementedJobsServer) mustEmbedUnimplementedJobsServer() {}
 func (UnimplementedJobsServer) testEmbeddedByValue()              {}
@@ -402,6 +420,24 @@ func _Jobs_Predictions_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Jobs_Stack_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PredictionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServer).Stack(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Jobs_Stack_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServer).Stack(ctx, req.(*PredictionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Jobs_ServiceDesc is the grpc.ServiceDesc for Jobs service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -436,6 +472,10 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Predictions",
 			Handler:    _Jobs_Predictions_Handler,
+		},
+		{
+			MethodName: "Stack",
+			Handler:    _Jobs_Stack_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

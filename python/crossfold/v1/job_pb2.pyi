@@ -271,6 +271,18 @@ class PredictionsResponse(_message.Message):
     marks: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, candidates: _Optional[_Iterable[int]] = ..., predictions_ids: _Optional[_Iterable[str]] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class StackResponse(_message.Message):
+    __slots__ = ("dataset_id", "features", "target", "marks")
+    DATASET_ID_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    dataset_id: str
+    features: _containers.RepeatedScalarFieldContainer[str]
+    target: str
+    marks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dataset_id: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., target: _Optional[str] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GreedyOptions(_message.Message):
     __slots__ = ("rounds", "initial", "bags", "fraction", "seed")
     ROUNDS_FIELD_NUMBER: _ClassVar[int]

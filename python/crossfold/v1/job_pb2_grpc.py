@@ -80,6 +80,11 @@ class JobsStub:
                 request_serializer=crossfold_dot_v1_dot_job__pb2.PredictionsRequest.SerializeToString,
                 response_deserializer=crossfold_dot_v1_dot_job__pb2.PredictionsResponse.FromString,
                 _registered_method=True)
+        self.Stack = channel.unary_unary(
+                '/crossfold.v1.Jobs/Stack',
+                request_serializer=crossfold_dot_v1_dot_job__pb2.PredictionsRequest.SerializeToString,
+                response_deserializer=crossfold_dot_v1_dot_job__pb2.StackResponse.FromString,
+                _registered_method=True)
 
 
 class JobsServicer:
@@ -153,6 +158,13 @@ class JobsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Stack(self, request, context):
+        """Stack makes a dataset of those predictions, for a job that fits a meta model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -200,6 +212,11 @@ def add_JobsServicer_to_server(servicer, server):
                     servicer.Predictions,
                     request_deserializer=crossfold_dot_v1_dot_job__pb2.PredictionsRequest.FromString,
                     response_serializer=crossfold_dot_v1_dot_job__pb2.PredictionsResponse.SerializeToString,
+            ),
+            'Stack': grpc.unary_unary_rpc_method_handler(
+                    servicer.Stack,
+                    request_deserializer=crossfold_dot_v1_dot_job__pb2.PredictionsRequest.FromString,
+                    response_serializer=crossfold_dot_v1_dot_job__pb2.StackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -446,6 +463,33 @@ class Jobs:
             '/crossfold.v1.Jobs/Predictions',
             crossfold_dot_v1_dot_job__pb2.PredictionsRequest.SerializeToString,
             crossfold_dot_v1_dot_job__pb2.PredictionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crossfold.v1.Jobs/Stack',
+            crossfold_dot_v1_dot_job__pb2.PredictionsRequest.SerializeToString,
+            crossfold_dot_v1_dot_job__pb2.StackResponse.FromString,
             options,
             channel_credentials,
             insecure,

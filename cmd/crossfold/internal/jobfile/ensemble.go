@@ -51,6 +51,10 @@ func (p *parser) ensemble(n *yaml.Node) error {
 		"initial":     p.integer(&initial, 0, 1<<20),
 		"bags":        p.integer(&bags, 0, 1<<20),
 		"seed":        p.integer(&seed, 0, 1<<62),
+		"final_estimator": func(n *yaml.Node) error {
+			p.file.FinalEstimator = &pb.Step{Name: "estimator", ParamsJson: "{}"}
+			return p.single(n, "ensemble.final_estimator", p.file.FinalEstimator)
+		},
 	})
 	request.Greedy = &pb.GreedyOptions{
 		Rounds: uint32(rounds), Initial: uint32(initial), Bags: uint32(bags), Seed: uint64(seed),
@@ -77,8 +81,12 @@ func (p *parser) completeEnsemble() error {
 	if _, err := ensemble.ParseMetric(f.Ensemble.Metric); err != nil {
 		return f.At(key, "%s", strings.TrimPrefix(err.Error(), ensemble.ErrInput.Error()+": "))
 	}
+	if err := p.completeStack(); err != nil {
+		return err
+	}
 	if methods := coordinator.Combines(); f.Ensemble.Combine != "" && !slices.Contains(methods, f.Ensemble.Combine) {
-		return f.At("ensemble.method", "method %q is not known; use one of %s", f.Ensemble.Combine, strings.Join(methods, ", "))
+		return f.At("ensemble.method", "method %q is not known; use one of %s, %s", f.Ensemble.Combine,
+			strings.Join(methods, ", "), Stack)
 	}
 	if rounds := cmp.Or(f.Ensemble.Greedy.Rounds, 50); f.Ensemble.Greedy.Initial > rounds {
 		return f.At("ensemble.initial", "initial is %d; start with at most as many candidates as there are rounds, %d",
@@ -91,6 +99,47 @@ func (p *parser) completeEnsemble() error {
 		f.Ensemble.Policy = f.Policy.Source
 	}
 	return nil
+}
+
+// Stack is the method that has a final estimator; the coordinator does not combine by it.
+const Stack = "stack"
+
+// completeStack checks that method and final estimator go together. Of a stack's members, too, the coordinator
+// tells how they score and which is best: those of the method "mean".
+func (p *parser) completeStack() error {
+	f := p.file
+	if (f.Ensemble.Combine == Stack) != (f.FinalEstimator != nil) {
+		return f.At("ensemble", `"method: stack" and "final_estimator" go together; add the other, `+
+			`such as "final_estimator: sklearn.linear_model:LogisticRegression"`)
+	}
+	if f.FinalEstimator != nil {
+		f.Ensemble.Combine = "mean"
+	}
+	return nil
+}
+
+// Final is the job of a stack's final estimator on what the candidates predicted.
+func (f *File) Final() *File {
+	const at = "ensemble.final_estimator"
+	lines := map[string]int{}
+	for key, line := range f.Line {
+		if rest, of := strings.CutPrefix(key, at); of {
+			lines["estimator"+rest] = line
+		}
+	}
+	method := f.Ensemble.Predictions
+	if method == "" {
+		method = f.Predictions[0]
+	}
+	return &File{
+		Path: f.Path, Name: f.Name + ", final estimator", Slots: f.Slots, Limits: f.Limits, Splits: f.Splits,
+		Recipe: &pb.Recipe{
+			Steps: []*pb.Step{f.FinalEstimator}, Target: f.Recipe.GetTarget(), ImportPaths: f.Recipe.GetImportPaths(),
+		},
+		Candidates:  []*pb.Candidate{{Setting: &pb.Candidate_ParamsJson{ParamsJson: "{}"}}},
+		Predictions: []string{method},
+		Line:        lines,
+	}
 }
 
 // checkMembers says whether the fits predict what is to be combined.

@@ -43,6 +43,8 @@ type File struct {
 	Predictions []string
 	// Ensemble says how to combine the candidates; nil: not at all.
 	Ensemble *pb.EnsembleRequest
+	// FinalEstimator is what learns from the candidates' predictions with the method "stack"; else nil.
+	FinalEstimator *pb.Step
 	// Pruning ends candidates early; nil: not at all.
 	Pruning *pb.Pruning
 	// Policy is nil without one.

@@ -140,10 +140,15 @@ func (p *parser) data(n *yaml.Node) error {
 func (p *parser) estimator(n *yaml.Node) error {
 	step := &pb.Step{Name: "estimator", ParamsJson: "{}"}
 	p.file.Recipe.Steps = []*pb.Step{step}
+	return p.single(n, "estimator", step)
+}
+
+// single reads an entry point, or a mapping of it and its parameters.
+func (p *parser) single(n *yaml.Node, at string, step *pb.Step) error {
 	if unalias(n).Kind == yaml.ScalarNode {
 		return p.entryPoint(&step.EntryPoint)(n)
 	}
-	return p.step(n, "estimator", fields{
+	return p.step(n, at, fields{
 		"entry_point": p.entryPoint(&step.EntryPoint),
 		"params":      p.params(&step.ParamsJson),
 	}, "entry_point")

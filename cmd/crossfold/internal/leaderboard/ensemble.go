@@ -21,10 +21,19 @@ func PrintEnsemble(to io.Writer, table *gather.Table, metric string, ensemble *p
 	fmt.Fprintf(to, "\nensemble: out-of-fold %s %.6g, best single candidate %.6g\n\n",
 		metric, ensemble.GetScore(), ensemble.GetBestSingleScore())
 	lines := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(lines, "weight\t%s\tparameters\n", metric)
-	for _, at := range byWeight(ensemble.GetWeights()) {
-		fmt.Fprintf(lines, "%.4f\t%.6g\t%s\n", ensemble.GetWeights()[at], ensemble.GetScores()[at],
-			parameters(table.Params[ensemble.GetCandidates()[at]]))
+	member := func(at int) string {
+		return fmt.Sprintf("%.6g\t%s", ensemble.GetScores()[at], parameters(table.Params[ensemble.GetCandidates()[at]]))
+	}
+	if len(ensemble.GetWeights()) == 0 { // a stack
+		fmt.Fprintf(lines, "%s\tparameters\n", metric)
+		for at := range ensemble.GetScores() {
+			fmt.Fprintln(lines, member(at))
+		}
+	} else {
+		fmt.Fprintf(lines, "weight\t%s\tparameters\n", metric)
+		for _, at := range byWeight(ensemble.GetWeights()) {
+			fmt.Fprintf(lines, "%.4f\t%s\n", ensemble.GetWeights()[at], member(at))
+		}
 	}
 	if err := lines.Flush(); err != nil {
 		return err

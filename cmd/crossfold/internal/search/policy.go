@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/jobfile"
 	"github.com/crossfold/crossfold/coordinator/gather"
@@ -67,18 +66,4 @@ func selected(ctx context.Context, file *jobfile.File, results *gather.Results) 
 		return -1, err
 	}
 	return loaded.Select(ctx, rows)
-}
-
-// combine asks for the ensemble of the file.
-func combine(ctx context.Context, o Options, jobID string) (*pb.EnsembleResponse, error) {
-	if o.File.Ensemble == nil {
-		return nil, nil
-	}
-	request := o.File.Ensemble
-	request.JobId = jobID
-	answer, err := o.Client.Jobs.Ensemble(ctx, request)
-	if err != nil {
-		return nil, fmt.Errorf("combine the candidates of job %s: %w", jobID, err)
-	}
-	return answer, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/crossfold/crossfold/cmd/crossfold/internal/jobfile"
 	"github.com/crossfold/crossfold/cmd/crossfold/internal/leaderboard"
 	pb "github.com/crossfold/crossfold/proto/crossfold/v1"
 )
@@ -27,7 +28,7 @@ func Save(ctx context.Context, o Options, outcome *Outcome, dir string) error {
 	if outcome.Ensemble == nil {
 		return nil
 	}
-	text, err := json.MarshalIndent(describe(o.File.Ensemble, outcome.Ensemble), "", "  ")
+	text, err := json.MarshalIndent(describe(o.File, outcome.Ensemble), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the ensemble: %w", err)
 	}
@@ -42,6 +43,7 @@ type described struct {
 	Method          string    `json:"method"`
 	Metric          string    `json:"metric"`
 	Candidates      []uint32  `json:"candidates"`
+	// Weights is null for a stack: its final estimator weighs.
 	Weights         []float64 `json:"weights"`
 	Scores          []float64 `json:"scores"`
 	Score           float64   `json:"score"`
@@ -50,9 +52,13 @@ type described struct {
 	Marks           []string  `json:"marks"`
 }
 
-func describe(asked *pb.EnsembleRequest, found *pb.EnsembleResponse) described {
+func describe(file *jobfile.File, found *pb.EnsembleResponse) described {
+	method := cmp.Or(file.Ensemble.GetCombine(), "greedy")
+	if file.FinalEstimator != nil {
+		method = jobfile.Stack
+	}
 	return described{
-		Method: cmp.Or(asked.GetCombine(), "greedy"), Metric: asked.GetMetric(),
+		Method: method, Metric: file.Ensemble.GetMetric(),
 		Candidates: found.GetCandidates(), Weights: found.GetWeights(), Scores: found.GetScores(), Score: found.GetScore(),
 		BestSingle: found.GetBestSingle(), BestSingleScore: found.GetBestSingleScore(),
 		Marks: append([]string{}, found.GetMarks()...),

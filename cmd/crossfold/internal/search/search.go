@@ -58,15 +58,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	submitted, err := o.Client.Jobs.Submit(ctx, &pb.SubmitRequest{Job: spec})
-	if err != nil {
-		return nil, fmt.Errorf("submit job %s: %w", spec.GetName(), err)
-	}
-	jobID := submitted.GetJobId()
-	units, err := collect(ctx, o, jobID, fits(spec))
-	if ctx.Err() != nil {
-		return nil, errors.Join(ctx.Err(), cancel(ctx, o.Client, jobID))
-	}
+	jobID, units, err := fit(ctx, o, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +70,20 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 		outcome.Selected = -1
 	}
 	return outcome, nil
+}
+
+// fit runs a job to its end and gives the result of each of its fits. When ctx ends first the job is cancelled.
+func fit(ctx context.Context, o Options, spec *pb.JobSpec) (jobID string, units []*pb.Result, err error) {
+	submitted, err := o.Client.Jobs.Submit(ctx, &pb.SubmitRequest{Job: spec})
+	if err != nil {
+		return "", nil, fmt.Errorf("submit job %s: %w", spec.GetName(), err)
+	}
+	jobID = submitted.GetJobId()
+	units, err = collect(ctx, o, jobID, fits(spec))
+	if ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), cancel(ctx, o.Client, jobID))
+	}
+	return jobID, units, err
 }
 
 // fits is how many fits the job has.
@@ -113,6 +119,11 @@ func prepare(ctx context.Context, o Options, storeDir string) (spec *pb.JobSpec,
 	if o.Python != "" {
 		if err := recipecheck.Check(ctx, o.Python, o.File); err != nil {
 			return nil, 0, err
+		}
+		if o.File.FinalEstimator != nil {
+			if err := recipecheck.Check(ctx, o.Python, o.File.Final()); err != nil {
+				return nil, 0, err
+			}
 		}
 	}
 	for _, warning := range warnings {
