@@ -31,6 +31,8 @@ METRICS = (
 )  # fmt: skip
 """The scorers that the coordinator has, too."""
 
+_OF_VALUES = ("neg_mean_absolute_error", "neg_mean_squared_error", "r2")
+
 METHODS = ("greedy", "blend", "mean", "vote", "rank", "policy", "stack")
 
 Candidate = tuple[Any, dict[str, Any]]
@@ -65,6 +67,9 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         The splits, as everywhere in scikit-learn. No row may be in two test sets.
     rounds
         The most picks of "greedy".
+    initial
+        The most candidates that "greedy" starts from: the best by themselves, as many of them as score
+        best together.
     bags
         "greedy" on so many random halves of the candidates, averaged; 0: once on all of them.
     random_state
@@ -112,6 +117,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         scoring: str | None = None,
         cv: Any = None,
         rounds: int = 50,
+        initial: int = 0,
         bags: int = 0,
         random_state: int = 0,
         cross_fit: bool = False,
@@ -123,6 +129,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.scoring = scoring
         self.cv = cv
         self.rounds = rounds
+        self.initial = initial
         self.bags = bags
         self.random_state = random_state
         self.cross_fit = cross_fit
@@ -292,6 +299,15 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         scoring = self.scoring or ("accuracy" if is_classifier(self) else "r2")
         if scoring not in METRICS:
             raise ValueError(f"scoring is {scoring!r}: use one of {', '.join(METRICS)}")
+        kind = "classifiers" if is_classifier(self) else "regressors"
+        if is_classifier(self) == (scoring in _OF_VALUES):
+            raise ValueError(f"scoring is {scoring!r}, which does not score {kind}: use another")
+        output = self._output_of([self._final()]) if self.method == "stack" else self._method_of_predictions()
+        needed = ["predict_proba"] if scoring == "neg_log_loss" else ["predict_proba", "decision_function"]
+        if scoring.startswith(("neg_log_loss", "roc_auc")) and output not in needed:
+            raise ValueError(
+                f"scoring is {scoring!r}, which can't score {output} of the ensemble: use another"
+            )
         return scoring
 
     def _request(self) -> pb.EnsembleRequest:
@@ -299,7 +315,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(f"method is {self.method!r}: use one of {', '.join(METHODS)}")
         if (self.method == "policy") != (self.policy is not None):
             raise ValueError(f"method is {self.method!r} and policy is {self.policy!r}: they go together")
-        for name, least in (("rounds", 1), ("bags", 0), ("random_state", 0)):
+        for name, least in (("rounds", 1), ("initial", 0), ("bags", 0), ("random_state", 0)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < least:
                 raise ValueError(f"{name} is {value!r}: give an int of at least {least}")
@@ -310,8 +326,11 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         # Of a stack's members, too, the coordinator tells who takes part and who is best.
         combine = "mean" if self.method == "stack" else self.method
         request = pb.EnsembleRequest(combine=combine, metric=self._scoring())
-        request.greedy.rounds, request.greedy.bags = self.rounds, self.bags
-        request.greedy.seed = self.random_state
+        if self.initial > self.rounds:
+            raise ValueError(f"initial is {self.initial}: give at most rounds, which is {self.rounds}")
+        greedy = request.greedy
+        greedy.rounds, greedy.initial, greedy.bags = self.rounds, self.initial, self.bags
+        greedy.seed = self.random_state
         if self.policy is not None:
             request.policy = Path(self.policy).read_text(encoding="utf-8")
         return request

@@ -31,13 +31,24 @@ def out_of_fold(candidates: Sequence[Any], X: Any, y: Any, cv: Any) -> list[np.n
 
 
 def greedy(
-    library: Sequence[np.ndarray], labels: np.ndarray, score: Callable[..., float], rounds: int
+    library: Sequence[np.ndarray],
+    labels: np.ndarray,
+    score: Callable[..., float],
+    rounds: int,
+    initial: int = 0,
 ) -> tuple[np.ndarray, float]:
-    """The weights of the best round and its score; ties go to the first candidate and round."""
-    total = np.zeros_like(library[0])
-    picks: list[int] = []
-    scores: list[float] = []
-    for size in range(1, rounds + 1):
+    """The weights of the best round and its score; ties go to the first candidate and round.
+
+    It starts from the best `initial` candidates, as many of them as score best together.
+    """
+    singles = [score(labels, member) for member in library]
+    ranked = sorted(range(len(library)), key=lambda candidate: -singles[candidate])[:initial]
+    together = np.cumsum([library[candidate] for candidate in ranked], axis=0)
+    scores = [score(labels, total / size) for size, total in enumerate(together, 1)]
+    scores = scores[: int(np.argmax(scores)) + 1] if scores else []
+    picks = ranked[: len(scores)]
+    total = together[len(picks) - 1] if picks else np.zeros_like(library[0])
+    for size in range(len(picks) + 1, rounds + 1):
         trials = [score(labels, (total + member) / size) for member in library]
         best = int(np.argmax(trials))
         picks.append(best)

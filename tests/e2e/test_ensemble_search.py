@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -63,6 +63,16 @@ def test_greedy_equals_plain_numpy(digits: Any, scoring: str) -> None:
     assert search.best_single_index_ == int(np.argmax(singles))
     # Every candidate once on every split, and each member once more on all rows.
     assert fits == len(library) * 3 + len(members)
+
+
+def test_greedy_starts_from_the_best_ones(digits: Any) -> None:
+    X, y = digits
+    library = reference.out_of_fold(CANDIDATES, X, y, CV)
+    weights, best = reference.greedy(library, y, reference.neg_log_loss, rounds=6, initial=4)
+    search = EnsembleSearchCV(CANDIDATES, scoring="neg_log_loss", cv=CV, rounds=6, initial=4).fit(X, y)
+    np.testing.assert_array_equal(search.member_indices_, np.flatnonzero(weights))
+    np.testing.assert_allclose(search.weights_, weights[np.flatnonzero(weights)], rtol=0, atol=1e-12)
+    assert search.ensemble_score_ == pytest.approx(best, abs=1e-12)
 
 
 def test_members_are_averaged_for_new_rows(digits: Any) -> None:
@@ -238,6 +248,19 @@ def test_what_can_not_be_combined_is_said_before_a_fit(digits: Any) -> None:
         (EnsembleSearchCV(CANDIDATES, scoring="gini"), "scoring is 'gini'"),
         (EnsembleSearchCV(CANDIDATES, method="median"), "method is 'median'"),
         (EnsembleSearchCV(CANDIDATES, rounds=0), "rounds is 0"),
+        (EnsembleSearchCV(CANDIDATES, rounds=3, initial=4), "initial is 4: give at most rounds, which is 3"),
+        (EnsembleSearchCV(CANDIDATES, scoring="r2"), "'r2', which does not score classifiers"),
+        (EnsembleSearchCV(CANDIDATES, method="vote", scoring="neg_log_loss"), "can't score predict of"),
+        (
+            EnsembleSearchCV([(LinearSVC(), {})], scoring="neg_log_loss"),
+            "'neg_log_loss', which can't score decision_function",
+        ),
+        (
+            EnsembleSearchCV(
+                CANDIDATES, method="stack", final_estimator=Perceptron(), scoring="neg_log_loss"
+            ),
+            "can't score decision_function",
+        ),
         (EnsembleSearchCV(CANDIDATES, method="policy"), "go together"),
         (EnsembleSearchCV([(GaussianNB(), {}), (LinearSVC(), {})]), 'method="vote"'),
         (PartitionedEnsemble(GaussianNB(), n_partitions=501), "n_partitions=501"),

@@ -78,8 +78,12 @@ func (p *parser) completeEnsemble() error {
 		}
 		f.Ensemble.Metric, key = f.Recipe.Scoring[0], "scoring"
 	}
-	if _, err := ensemble.ParseMetric(f.Ensemble.Metric); err != nil {
+	metric, err := ensemble.ParseMetric(f.Ensemble.Metric)
+	if err != nil {
 		return f.At(key, "%s", strings.TrimPrefix(err.Error(), ensemble.ErrInput.Error()+": "))
+	}
+	if method := f.combined(); !metric.Scores(method) {
+		return f.At(key, "%s can't score what %s gives; choose another metric or other predictions", metric.Name(), method)
 	}
 	if err := p.completeStack(); err != nil {
 		return err
@@ -127,20 +131,19 @@ func (f *File) Final() *File {
 			lines["estimator"+rest] = line
 		}
 	}
-	method := f.Ensemble.Predictions
-	if method == "" {
-		method = f.Predictions[0]
-	}
 	return &File{
 		Path: f.Path, Name: f.Name + ", final estimator", Slots: f.Slots, Limits: f.Limits, Splits: f.Splits,
 		Recipe: &pb.Recipe{
 			Steps: []*pb.Step{f.FinalEstimator}, Target: f.Recipe.GetTarget(), ImportPaths: f.Recipe.GetImportPaths(),
 		},
 		Candidates:  []*pb.Candidate{{Setting: &pb.Candidate_ParamsJson{ParamsJson: "{}"}}},
-		Predictions: []string{method},
+		Predictions: []string{f.combined()},
 		Line:        lines,
 	}
 }
+
+// combined is the method whose predictions are combined.
+func (f *File) combined() string { return cmp.Or(f.Ensemble.Predictions, f.Predictions[0]) }
 
 // checkMembers says whether the fits predict what is to be combined.
 func (p *parser) checkMembers() error {

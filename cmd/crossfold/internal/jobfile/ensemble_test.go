@@ -46,6 +46,8 @@ func TestWhatCanNotBeCombinedIsRefusedBeforeAFit(t *testing.T) {
 		{"predictions: predict\nensemble: {method: mean}\n", `j.yaml:5: "metric" is missing`},
 		{proba + "ensemble: {method: gredy}\n", `j.yaml:6: method "gredy" is not known; use one of greedy, blend, policy`},
 		{proba + "ensemble: {metric: accurcy}\n", `j.yaml:6: unknown metric "accurcy": use one of accuracy, balanced`},
+		{proba + "ensemble: {metric: r2}\n", "j.yaml:6: r2 can't score what predict_proba gives"},
+		{"predictions: predict\nscoring: neg_log_loss\nensemble: {}\n", "j.yaml:5: neg_log_loss can't score what predict gives"},
 		{"predictions: predict\nscoring: precision\nensemble: {}\n", `j.yaml:5: unknown metric "precision"`},
 		{proba + "ensemble: {predictions: predict}\n", `j.yaml:6: the fits do not predict "predict" but predict_proba`},
 		{"predictions: [predict, predict_proba]\nscoring: accuracy\nensemble: {}\n",

@@ -40,9 +40,9 @@ func Save(ctx context.Context, o Options, outcome *Outcome, dir string) error {
 
 // described is ensemble.json; candidates are rows of the table.
 type described struct {
-	Method          string    `json:"method"`
-	Metric          string    `json:"metric"`
-	Candidates      []uint32  `json:"candidates"`
+	Method     string   `json:"method"`
+	Metric     string   `json:"metric"`
+	Candidates []uint32 `json:"candidates"`
 	// Weights is null for a stack: its final estimator weighs.
 	Weights         []float64 `json:"weights"`
 	Scores          []float64 `json:"scores"`
