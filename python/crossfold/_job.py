@@ -108,7 +108,9 @@ class Job(ABC):
         self._sent = 0
         self._pending: dict[int, Callback] = {}
         self._held: dict[int, Outcome] = {}
-        self._warnings: list[task_pb2.Warning] = []
+        self._warnings: list[tuple[int, task_pb2.Warning]] = []
+        # The first unit whose caller got an error, which one process would have stopped at.
+        self._failed_at: int | None = None
         self._error: BaseException | None = None
         self._stopped = False
         self._gave_up = False
@@ -153,9 +155,11 @@ class Job(ABC):
         self.session.send(self, pb.SessionRequest(job_id=self.id, stop=pb.Stop()))
 
     def flush_warnings(self) -> None:
-        """Issue the warnings that arrived since the last flush, in the calling thread."""
+        """Issue the warnings that arrived since the last flush, in the calling thread; of a job that failed,
+        those of the units that one process would have run."""
         arrived, self._warnings = self._warnings, []
-        warn_again(arrived)
+        last = self._failed_at
+        warn_again(warning for index, warning in arrived if last is None or index <= last)
 
     @property
     def unit_bytes(self) -> float:
@@ -290,7 +294,7 @@ class Job(ABC):
         if result.output:
             self._context.run(show, result.output)
         if result.warnings:
-            self._warnings.extend(result.warnings)
+            self._warnings.extend((index, warning) for warning in result.warnings)
         if self.watcher is not None:
             self._context.run(self.watcher.finished, 1)
         if outcome.error is not None or self._held:
@@ -306,6 +310,8 @@ class Job(ABC):
     def _answer(self, index: int, outcome: Outcome) -> None:
         callback = self._pending.pop(index, None)
         if callback is not None:
+            if outcome.error is not None and self._failed_at is None:
+                self._failed_at = index
             callback(outcome)
 
     def _answer_in_order(self, index: int, outcome: Outcome) -> None:

@@ -173,6 +173,7 @@ class CrossfoldBackend(ParallelBackendBase):
         """Kill what runs and forget the rest."""
         for job in self._take_jobs():
             job.stop()
+            job.flush_warnings()
 
     def stop_call(self) -> None:
         """Close the call's jobs."""

@@ -111,12 +111,13 @@ class Sharing:
         folder = Path(store_dir, FOLDER, task.session_id)
         data_key, bill = _data_key(task), Bill()
         folds = Folds(self._parts, folder, data_key, task.split_fits, bill.waited)
-        watched = _Fit(self._parts, self._cheap, folder, data_key, bill, folds, X, scorer)
-        watched.sharers = max(sharers, 1)
-        if family is not None:
-            watched.hint = family
-        watched.solvers = task.code.sharing.solver
-        watched.hasty = task.attempt > 0 or task.HasField("limits")
+        terms = _Terms(
+            sharers=max(sharers, 1),
+            family=family or task_pb2.Family(),
+            solvers=task.code.sharing.solver,
+            hasty=task.attempt > 0 or task.HasField("limits"),
+        )
+        watched = _Fit(self._parts, self._cheap, folder, data_key, bill, folds, X, scorer, terms)
         with contextlib.ExitStack() as stack:
             watched.watch(stack)
             yield bill
@@ -127,6 +128,20 @@ def _data_key(task: Task) -> str:
     code = task.code
     names = (code.recipe.target, *code.recipe.features)
     return _digest(task.job_id, task.dataset_id, task.split.id, str(code.threads), *names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the task says about sharing the work of a fit."""
+
+    sharers: int
+    """How many fits are known to share its prefix."""
+    family: task_pb2.Family
+    """What is known of those whose models are cut from one."""
+    solvers: bool
+    """Whether candidates may share a solver's work."""
+    hasty: bool
+    """Whether the fit does not stop to do more than its own: it was lost before, or it has limits."""
 
 
 class _Fit:
@@ -142,12 +157,10 @@ class _Fit:
         folds: Folds,
         X: Any,
         scorer: Any,
+        terms: _Terms,
     ) -> None:
         self.bill = bill
-        self.sharers = 1
-        self.hint = task_pb2.Family()
-        self.hasty = False
-        self.solvers = False
+        self._terms = terms
         self._folds = folds
         self._parts = parts
         self._cheap = cheap
@@ -193,8 +206,8 @@ class _Fit:
     def _begin(self, estimator: Any, values: Any, target: Any) -> None:
         """Watch the transformers that lead a pipeline, and its last step if it is of a family or solver."""
         leading = [step for _, step in _safe.leading_steps(estimator)]
-        self._family = Family.of(estimator, leading, self.hint, target, self._desk())
-        if self._family is None and self.solvers:
+        self._family = Family.of(estimator, leading, self._terms.family, target, self._desk())
+        if self._family is None and self._terms.solvers:
             self._family = Solver.of(estimator, leading, target, self._desk())
         if not leading and self._family is None:
             return
@@ -216,7 +229,14 @@ class _Fit:
     def _desk(self) -> Desk:
         """What a family is handed."""
         return Desk(
-            self._parts, self._cheap, self._folder, self.bill, self._named, _digest, _is_worth, self.hasty
+            self._parts,
+            self._cheap,
+            self._folder,
+            self.bill,
+            self._named,
+            _digest,
+            _is_worth,
+            self._terms.hasty,
         )
 
     # What the watched functions do instead. All of them begin with the function they replace.
@@ -287,7 +307,7 @@ class _Fit:
             self._cheap.add(key)
         elif _safe.is_settled(transformer):
             state = {name: it for name, it in vars(transformer).items() if before.get(name, before) is not it}
-            kept = seconds / self.sharers
+            kept = seconds / self._terms.sharers
             self._parts.publish(file, Made(values, state, notes, seconds, kept))
             self.bill.given[phase] += seconds
             self.bill.share[phase] += kept
@@ -301,7 +321,7 @@ class _Fit:
         values = part.value()
         self.bill.taken[phase] += part.seconds
         # More fits may be known to share it now than when it was made.
-        self.bill.share[phase] += (part.seconds - part.kept) / max(self.sharers - 1, 1)
+        self.bill.share[phase] += (part.seconds - part.kept) / max(self._terms.sharers - 1, 1)
         _ways.note("prefix: taken over")
         self._name(values, key)
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,20 @@ def failing_candidates_score_a_number(ms: Any) -> Any:
 @failing_case(ValueError)
 def the_first_failure_is_raised(ms: Any) -> Any:
     return ms.GridSearchCV(Fragile(), _POWERS, cv=3, error_score="raise").fit(*classes())
+
+
+class Talking(Fragile):
+    """Warns of every fit, also of the one that fails."""
+
+    def fit(self, X: Any, y: Any) -> Talking:
+        warnings.warn(f"power {self.power}", UserWarning, stacklevel=1)
+        return super().fit(X, y)
+
+
+@failing_case(ValueError)
+def warnings_before_the_first_failure_are_given(ms: Any) -> Any:
+    grid = {"power": [1.0, 2.0, 3.0, 4.0]}
+    return ms.GridSearchCV(Talking(), grid, cv=3, error_score="raise").fit(*classes())
 
 
 @failing_case(ValueError)

@@ -149,45 +149,67 @@ def _fit(
     way, rows, train = _trainer(self, architecture, x, y, batch_size)
     order = _data.order(rows.count, shuffle)
     validate = None
-    # Without anything that looks at the model between epochs, it gets its weights after the last one.
-    watched = bool(callbacks) or validation_data is not None
     if validation_data is not None:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            raise Unknown("validation_data is not (x, y)")
-        held_x, held_y = validation_data
         large = way == CLOSE["fit"]
-        held_out = _Rows.of(held_x, held_y, validation_batch_size or batch_size, large=large)
+        held_out = _held_out(validation_data, validation_batch_size or batch_size, large)
         validate = _test(self, architecture, held_out)
 
     def run() -> Any:
         listeners = _listeners(self, callbacks, verbose, epochs, rows, add_history=True)
         self.stop_training = False
         listeners.on_train_begin()
-        logs = None
-        mine = _twin.variables(self, "train")
-        begin, count = len(self.variables), len(self.metrics_variables)
-        shown = slice(None) if watched else slice(begin, begin + count)
-        state = _twin.read(mine)
-        for epoch in range(self._initial_epoch or initial_epoch, epochs):
-            listeners.on_epoch_begin(epoch)
-            if watched:
-                state = _twin.read(mine)
-            state = train(rows.x, rows.y, next(order), *state)
-            _twin.load(mine[shown], state[shown])
-            logs = self.get_metrics_result()
-            if validate is not None and self._should_eval(epoch, validation_freq):
-                logs.update({f"val_{name}": value for name, value in validate().items()})
-            listeners.on_epoch_end(epoch, logs)
-            if self.stop_training:
-                break
-        if not watched:
-            _twin.load(mine, state)
+        logs = _epochs(
+            self,
+            range(self._initial_epoch or initial_epoch, epochs),
+            listeners,
+            lambda state: train(rows.x, rows.y, next(order), *state),
+            lambda epoch: validate() if validate and self._should_eval(epoch, validation_freq) else {},
+            # Without anything that looks at the model between epochs, it gets its weights after the last one.
+            watched=bool(callbacks) or validate is not None,
+        )
         if epochs > 0:
             self.optimizer.finalize_variable_values(self.trainable_weights)
         listeners.on_train_end(logs)
         return self.history
 
     return way, run
+
+
+def _held_out(validation_data: Any, batch_size: Any, large: bool) -> _Rows:
+    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        raise Unknown("validation_data is not (x, y)")
+    x, y = validation_data
+    return _Rows.of(x, y, batch_size, large=large)
+
+
+def _epochs(
+    model: Any,
+    epochs: range,
+    listeners: Any,
+    train: Callable[[list[Any]], list[Any]],
+    validate: Callable[[int], dict[str, Any]],
+    watched: bool,
+) -> Any:
+    """Train epoch by epoch as Keras does; the last logs. Watched, the model is up to date after each."""
+    logs = None
+    mine = _twin.variables(model, "train")
+    begin, count = len(model.variables), len(model.metrics_variables)
+    shown = slice(None) if watched else slice(begin, begin + count)
+    state = _twin.read(mine)
+    for epoch in epochs:
+        listeners.on_epoch_begin(epoch)
+        if watched:
+            state = _twin.read(mine)
+        state = train(state)
+        _twin.load(mine[shown], state[shown])
+        logs = model.get_metrics_result()
+        logs.update({f"val_{name}": value for name, value in validate(epoch).items()})
+        listeners.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    if not watched:
+        _twin.load(mine, state)
+    return logs
 
 
 def _trainer(
