@@ -43,6 +43,9 @@ func (c *Coordinator) Stack(ctx context.Context, request *PredictionsRequest) (*
 	stack := &Stack{Target: target, Marks: append(marks, recordMarks...)}
 	features := make([]predictions.Feature, len(columns))
 	for i, column := range columns {
+		if column.Name == target { // candidates are numbers, and so may be the name of a column
+			column.Name += "_out_of_fold"
+		}
 		features[i] = predictions.Feature(column)
 		stack.Features = append(stack.Features, column.Name)
 	}

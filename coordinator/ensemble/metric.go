@@ -76,14 +76,8 @@ func PinballMetric(alpha float64) (Metric, error) {
 // Name is scikit-learn's scorer name.
 func (m Metric) Name() string { return m.name }
 
-// Scores reports whether the metric scores what this method of an estimator predicts. Of predict it can't tell
-// labels from values.
-func (m Metric) Scores(method string) bool {
-	kinds := map[string][]Kind{
-		"predict_proba": {KindProbabilities}, "decision_function": {KindDecisions}, "predict": {KindLabels, KindValues},
-	}
-	return slices.ContainsFunc(kinds[method], func(kind Kind) bool { return slices.Contains(m.takes, kind) })
-}
+// Takes reports whether the metric scores predictions of this kind.
+func (m Metric) Takes(kind Kind) bool { return slices.Contains(m.takes, kind) }
 
 // Score compares the predicted rows of a record with the target. It fails with ErrUndefined where
 // scikit-learn gives NaN, such as for ROC AUC with one class.

@@ -157,6 +157,8 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         X, y, groups = indexable(X, y, groups)
         rows = np.arange(_num_samples(X))
         splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y, groups))
+        if self.method == "stack":
+            _meta_model.check_splits(splits, rows)
         with MemberFits(type(self).__name__, X, y, scorer, [method]) as fits:
             options = {"return_estimator": True} if self.cross_fit else {}
             returned = fits.run(
@@ -199,9 +201,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
     ) -> Predictions:
         """Fit the final estimator; what it predicts out of fold, and in the answer its score."""
         name, estimator = type(self).__name__, self._final()
-        fitted = _meta_model.fit(
-            name, estimator, out_of_fold, y, splits, self._scoring(), self._output_of([estimator])
-        )
+        fitted = _meta_model.fit(name, estimator, out_of_fold, y, splits, self._scoring(), self._output())
         self.final_estimator_ = fitted.model
         answer.score = fitted.score
         return fitted.out_of_fold
@@ -299,16 +299,20 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         scoring = self.scoring or ("accuracy" if is_classifier(self) else "r2")
         if scoring not in METRICS:
             raise ValueError(f"scoring is {scoring!r}: use one of {', '.join(METRICS)}")
-        kind = "classifiers" if is_classifier(self) else "regressors"
-        if is_classifier(self) == (scoring in _OF_VALUES):
-            raise ValueError(f"scoring is {scoring!r}, which does not score {kind}: use another")
-        output = self._output_of([self._final()]) if self.method == "stack" else self._method_of_predictions()
-        needed = ["predict_proba"] if scoring == "neg_log_loss" else ["predict_proba", "decision_function"]
-        if scoring.startswith(("neg_log_loss", "roc_auc")) and output not in needed:
-            raise ValueError(
-                f"scoring is {scoring!r}, which can't score {output} of the ensemble: use another"
-            )
         return scoring
+
+    def _check_scoring(self, scoring: str) -> None:
+        """The scorer gets what the members predict, and what is made of it."""
+        if is_classifier(self) == (scoring in _OF_VALUES):
+            kind = "classifiers" if is_classifier(self) else "regressors"
+            raise ValueError(f"scoring is {scoring!r}, which does not score {kind}: use another")
+        if scoring.startswith(("neg_log_loss", "roc_auc")):
+            needed = (
+                ["predict_proba"] if scoring == "neg_log_loss" else ["predict_proba", "decision_function"]
+            )
+            for whose, output in (("members", self._method_of_predictions()), ("ensemble", self._output())):
+                if output not in needed:
+                    raise ValueError(f"scoring is {scoring!r}, which can't score {output} of the {whose}")
 
     def _request(self) -> pb.EnsembleRequest:
         if self.method not in METHODS:
@@ -323,9 +327,12 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(f'method is {self.method!r}: final_estimator goes with method="stack"')
         if is_classifier(self._final()) != is_classifier(self):
             raise ValueError(f"final_estimator is {self._final()!r}: give a classifier with classifiers")
+        if self.method in ("vote", "rank") and not is_classifier(self):
+            raise ValueError(f"method is {self.method!r}, which combines classifiers: use another")
+        self._check_scoring(scoring := self._scoring())
         # Of a stack's members, too, the coordinator tells who takes part and who is best.
         combine = "mean" if self.method == "stack" else self.method
-        request = pb.EnsembleRequest(combine=combine, metric=self._scoring())
+        request = pb.EnsembleRequest(combine=combine, metric=scoring)
         if self.initial > self.rounds:
             raise ValueError(f"initial is {self.initial}: give at most rounds, which is {self.rounds}")
         greedy = request.greedy
@@ -337,10 +344,10 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _method_of_predictions(self) -> str:
         """What the members predict: the first of predict_proba and decision_function that all have."""
-        if self.method == "vote":
+        if self.method == "vote" or not is_classifier(self):
             return "predict"
         method = self._output_of([_configured(candidate) for candidate in self._expand()])
-        if method == "predict" and is_classifier(self):
+        if method == "predict":
             raise ValueError(
                 'the candidates have neither predict_proba nor decision_function in common: use method="vote"'
             )
@@ -352,6 +359,12 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
                 if all(hasattr(estimator, method) for estimator in estimators):
                     return method
         return "predict"
+
+    def _output(self) -> str:
+        """The method of a classifier that gives the like of what is made of the members' predictions."""
+        if self.method == "stack":
+            return self._output_of([self._final()])
+        return "decision_function" if self.method == "rank" else self._method_of_predictions()
 
     def _predicts(self, name: str) -> bool:
         if self.method == "stack":

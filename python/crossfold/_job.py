@@ -70,7 +70,8 @@ class Watcher(Protocol):
         """A fit left predictions in the store: only with the option predictions."""
 
     def fitted(self, job: FitJob, candidate: int, split: int, scores: dict[str, float], value: Any) -> None:
-        """A fit ended and its caller has the answer, `value`; the positions are those in the job."""
+        """A fit ended and its caller, unless that has gone, has the answer, `value`; the positions are those
+        in the job."""
 
 
 def _nobody(_: Outcome) -> None:
@@ -272,7 +273,7 @@ class Job(ABC):
         return Outcome(error=JobFailed(f"Job {self.id} was given up before this call ended."))
 
     def answered(self, result: task_pb2.Result, outcome: Outcome) -> None:  # noqa: B027 - only fits are followed
-        """A unit's caller has its outcome."""
+        """A unit's caller has its outcome, unless it has gone."""
 
     def fail(self, error: BaseException) -> None:
         """End the job here: whoever still waits gets the error."""
@@ -310,7 +311,7 @@ class Job(ABC):
     def _answer(self, index: int, outcome: Outcome) -> None:
         callback = self._pending.pop(index, None)
         if callback is not None:
-            if outcome.error is not None and self._failed_at is None:
+            if outcome.error is not None and callback is not _nobody and self._failed_at is None:
                 self._failed_at = index
             callback(outcome)
 

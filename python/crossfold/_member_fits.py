@@ -90,10 +90,11 @@ class MemberFits:
                 self._job = _MemberJob(self._client.session(), self.name, 0, None, Datasets(), lifted)
                 self._job.predictions = self._predictions
             self._job.submit(lifted, collected.slot(position))
-        values = collected.get()
-        if self._job is not None:
-            self._job.flush_warnings()
-        return values
+        try:
+            return collected.get()
+        finally:
+            if self._job is not None:
+                self._job.flush_warnings()
 
     def _lift(self, fit: MemberFit) -> Fit:
         return Fit(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import get_scorer
 
@@ -31,6 +32,15 @@ class MetaModel:
 def default(classifies: bool) -> Any:
     """What scikit-learn's stackers take."""
     return LogisticRegression() if classifies else RidgeCV()
+
+
+def check_splits(splits: Sequence[Split], rows: NDArray[np.int64]) -> None:
+    """Refuse splits that leave some row without predictions."""
+    missing = np.setdiff1d(rows, np.concatenate([rows[test] for _, test in splits]))
+    if len(missing):
+        raise ValueError(
+            f'row {missing[0]} is in no test set: method="stack" needs splits that test every row'
+        )
 
 
 def features(parts: Sequence[NDArray[np.float64]], method: str) -> NDArray[np.float64]:
@@ -65,15 +75,10 @@ def fit(
     Raises
     ------
     ValueError
-        Some row is in no test set, or the meta model can't be fitted.
+        The meta model can't be fitted.
     """
     method = member_predictions[0].method
     X = features([each.aligned() for each in member_predictions], method)
-    missing = np.flatnonzero(np.isnan(X).any(axis=1))
-    if len(missing):
-        raise ValueError(
-            f'row {missing[0]} is in no test set: method="stack" needs splits that test every row'
-        )
     scorer = get_scorer(metric)
     # One dict for all fits: they are of one candidate.
     parameters: dict[str, Any] = {}
@@ -82,6 +87,8 @@ def fit(
         errors = [value["fit_error"] for value in returned if value.get("fit_error")]
         if errors:
             raise ValueError(f"final_estimator could not be fitted:\n{errors[0]}")
-        answer, combined = fits.combine(pb.EnsembleRequest(combine="mean", metric=metric))
+        # There is one candidate, so nothing is averaged; of labels there is no mean.
+        combine = "vote" if is_classifier(estimator) and predictions == "predict" else "mean"
+        answer, combined = fits.combine(pb.EnsembleRequest(combine=combine, metric=metric))
         [model] = fitted_members(fits, [MemberFit.final(estimator, parameters, np.arange(len(X)))])
     return MetaModel(model, answer.score, combined)

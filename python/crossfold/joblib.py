@@ -171,9 +171,13 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Kill what runs and forget the rest."""
-        for job in self._take_jobs():
+        jobs = self._take_jobs()
+        for job in jobs:
             job.stop()
-            job.flush_warnings()
+        # What ended the call is not to be replaced by a warning that a filter makes an error.
+        with contextlib.suppress(Warning):
+            for job in jobs:
+                job.flush_warnings()
 
     def stop_call(self) -> None:
         """Close the call's jobs."""

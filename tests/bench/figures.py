@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 CORES = len(os.sched_getaffinity(0))
@@ -52,16 +53,22 @@ def interleaved(sides: Mapping[str, Callable[[], float]], repeat: int) -> dict[s
 
 
 def ratios(measured: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """How many times each peer's figure is Crossfold's: the median over the rounds, within each of which
-    the machine is most alike; of the medians where sides were not measured in rounds."""
+    """How many times each peer's figure is Crossfold's: the middle of the rounds, within each of which the
+    machine is most alike; of the medians where a side has not as many figures."""
     ours = measured[OURS]
     return {
-        name: statistics.median(value / own for value, own in zip(values, ours, strict=True))
+        name: _middle(value / own for value, own in zip(values, ours, strict=True))
         if len(values) == len(ours)
         else statistics.median(values) / statistics.median(ours)
         for name, values in measured.items()
         if name != OURS
     }
+
+
+def _middle(ratios: Iterable[float]) -> float:
+    """Their median; of two in the middle the geometric mean, which is the same the other way round."""
+    ordered = list(ratios)
+    return math.sqrt(statistics.median_low(ordered) * statistics.median_high(ordered))
 
 
 def medians(measured: Mapping[str, Sequence[float]]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from crossfold.model_selection import cross_val_score
 from crossfold.v1 import job_pb2
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_diabetes, load_digits
-from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -154,6 +154,18 @@ def test_a_stack_of_regressors_and_of_fold_models() -> None:
     np.testing.assert_allclose(crossed.predict(X), expected, rtol=0, atol=1e-9)
 
 
+def test_a_stack_may_end_in_an_estimator_that_only_predicts(digits: Any) -> None:
+    X, y = digits
+    final = VotingClassifier([("nb", GaussianNB()), ("lr", LogisticRegression(C=0.1))])
+    members = [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
+    theirs = StackingClassifier(members, final_estimator=final, cv=CV).fit(X, y)
+    stack = EnsembleSearchCV(
+        [(member, {}) for _, member in members], method="stack", final_estimator=final, cv=CV
+    )
+    np.testing.assert_array_equal(stack.fit(X, y).predict(X), theirs.predict(X))
+    assert not hasattr(stack, "predict_proba") and 0.5 < stack.ensemble_score_ < 1
+
+
 def test_what_a_stack_refuses(digits: Any) -> None:
     X, y = digits
     members = [(GaussianNB(), {}), (KNeighborsClassifier(), {})]
@@ -161,9 +173,6 @@ def test_what_a_stack_refuses(digits: Any) -> None:
         EnsembleSearchCV(members, final_estimator=LogisticRegression()).fit(X, y)
     with pytest.raises(ValueError, match="final_estimator is Ridge.*give a classifier"):
         EnsembleSearchCV(members, method="stack", final_estimator=Ridge()).fit(X, y)
-    some = [(np.arange(100, 500), np.arange(50))]
-    with pytest.raises(ValueError, match="row 50 is in no test set"):
-        EnsembleSearchCV(members, method="stack", cv=some).fit(X, y)
     with pytest.raises(ValueError, match="(?s)final_estimator could not be fitted.*no good"):
         EnsembleSearchCV(members, method="stack", final_estimator=Fragile("fit"), cv=CV).fit(X, y)
 
@@ -260,6 +269,16 @@ def test_what_can_not_be_combined_is_said_before_a_fit(digits: Any) -> None:
                 CANDIDATES, method="stack", final_estimator=Perceptron(), scoring="neg_log_loss"
             ),
             "can't score decision_function",
+        ),
+        (EnsembleSearchCV(CANDIDATES, method="rank", scoring="neg_log_loss"), "of the ensemble"),
+        (
+            EnsembleSearchCV([(LinearSVC(), {})], method="stack", scoring="neg_log_loss"),
+            "can't score decision_function of the members",
+        ),
+        (EnsembleSearchCV([(Ridge(), {})], method="vote"), "method is 'vote', which combines classifiers"),
+        (
+            EnsembleSearchCV(CANDIDATES, method="stack", cv=[(np.arange(100, 500), np.arange(50))]),
+            "row 50 is in no test set",
         ),
         (EnsembleSearchCV(CANDIDATES, method="policy"), "go together"),
         (EnsembleSearchCV([(GaussianNB(), {}), (LinearSVC(), {})]), 'method="vote"'),

@@ -247,3 +247,6 @@ def test_a_job_file_with_a_stack(tmp_path: Path, cluster: PrivateCluster) -> Non
     refused = run(STACK.replace("{C: 0.5}", "{c: 0.5}"))
     assert refused.returncode == 2
     assert 'job.yaml:12: LogisticRegression has no parameter "c"' in refused.stderr
+    refused = run(STACK.replace("linear_model:LogisticRegression", "svm:LinearSVC"))
+    assert refused.returncode == 2
+    assert "job.yaml:12: LinearSVC has no predict_proba" in refused.stderr

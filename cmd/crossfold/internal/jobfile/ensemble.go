@@ -26,16 +26,29 @@ type Policy struct {
 	Space rules.Space
 }
 
+// kinds are what the methods of estimators predict.
+var kinds = map[string][]ensemble.Kind{
+	"predict_proba":     {ensemble.KindProbabilities},
+	"decision_function": {ensemble.KindDecisions},
+	"predict":           {ensemble.KindLabels, ensemble.KindValues},
+}
+
 // predictions reads the name of a method, or a list of them.
 func (p *parser) predictions(n *yaml.Node) error {
+	methods := make([]string, 1)
+	read := p.text(&methods[0])
 	if unalias(n).Kind != yaml.ScalarNode {
-		return p.texts(&p.file.Predictions)(n)
+		read = p.texts(&methods)
 	}
-	var method string
-	if err := p.text(&method)(n); err != nil {
+	if err := read(n); err != nil {
 		return err
 	}
-	p.file.Predictions = []string{method}
+	for _, method := range methods {
+		if kinds[method] == nil {
+			return p.errorf(n, "fits can't predict by %q; use predict, predict_proba or decision_function", method)
+		}
+	}
+	p.file.Predictions = methods
 	return nil
 }
 
@@ -82,15 +95,15 @@ func (p *parser) completeEnsemble() error {
 	if err != nil {
 		return f.At(key, "%s", strings.TrimPrefix(err.Error(), ensemble.ErrInput.Error()+": "))
 	}
-	if method := f.combined(); !metric.Scores(method) {
-		return f.At(key, "%s can't score what %s gives; choose another metric or other predictions", metric.Name(), method)
-	}
-	if err := p.completeStack(); err != nil {
-		return err
-	}
-	if methods := coordinator.Combines(); f.Ensemble.Combine != "" && !slices.Contains(methods, f.Ensemble.Combine) {
+	if methods := coordinator.Combines(); f.Ensemble.Combine != "" && f.Ensemble.Combine != Stack && !slices.Contains(methods, f.Ensemble.Combine) {
 		return f.At("ensemble.method", "method %q is not known; use one of %s, %s", f.Ensemble.Combine,
 			strings.Join(methods, ", "), Stack)
+	}
+	if err := p.completeStack(metric); err != nil {
+		return err
+	}
+	if of := f.unscored(metric); of != "" {
+		return f.At(key, "%s can't score what %s gives; choose another metric or other predictions", metric.Name(), of)
 	}
 	if rounds := cmp.Or(f.Ensemble.Greedy.Rounds, 50); f.Ensemble.Greedy.Initial > rounds {
 		return f.At("ensemble.initial", "initial is %d; start with at most as many candidates as there are rounds, %d",
@@ -109,17 +122,34 @@ func (p *parser) completeEnsemble() error {
 const Stack = "stack"
 
 // completeStack checks that method and final estimator go together. Of a stack's members, too, the coordinator
-// tells how they score and which is best: those of the method "mean".
-func (p *parser) completeStack() error {
+// tells how they score and which is best: those of the method "mean", or of labels, which have no mean, of "vote".
+func (p *parser) completeStack(metric ensemble.Metric) error {
 	f := p.file
 	if (f.Ensemble.Combine == Stack) != (f.FinalEstimator != nil) {
 		return f.At("ensemble", `"method: stack" and "final_estimator" go together; add the other, `+
 			`such as "final_estimator: sklearn.linear_model:LogisticRegression"`)
 	}
-	if f.FinalEstimator != nil {
-		f.Ensemble.Combine = "mean"
+	if f.FinalEstimator == nil {
+		return nil
+	}
+	f.Ensemble.Combine = "mean"
+	if f.combined() == "predict" && metric.Takes(ensemble.KindLabels) {
+		f.Ensemble.Combine = "vote"
 	}
 	return nil
+}
+
+// unscored names what the metric has to score and can't: what the fits predict, or what is made of that.
+func (f *File) unscored(metric ensemble.Metric) string {
+	method := f.combined()
+	if !slices.ContainsFunc(kinds[method], metric.Takes) {
+		return method
+	}
+	made := map[string]ensemble.Kind{"rank": ensemble.KindDecisions, "vote": ensemble.KindLabels}
+	if kind, ok := made[f.Ensemble.Combine]; ok && !metric.Takes(kind) {
+		return f.Ensemble.Combine
+	}
+	return ""
 }
 
 // Final is the job of a stack's final estimator on what the candidates predicted.
@@ -135,6 +165,7 @@ func (f *File) Final() *File {
 		Path: f.Path, Name: f.Name + ", final estimator", Slots: f.Slots, Limits: f.Limits, Splits: f.Splits,
 		Recipe: &pb.Recipe{
 			Steps: []*pb.Step{f.FinalEstimator}, Target: f.Recipe.GetTarget(), ImportPaths: f.Recipe.GetImportPaths(),
+			Scoring: []string{f.Ensemble.Metric},
 		},
 		Candidates:  []*pb.Candidate{{Setting: &pb.Candidate_ParamsJson{ParamsJson: "{}"}}},
 		Predictions: []string{f.combined()},

@@ -1,8 +1,8 @@
 """Checks a job file's estimator, parameters and scorers before anything is fitted.
 
-Standard input: one JSON object with `steps`, `scoring`, `import_paths` (as in the Recipe message)
-and `candidates`, a list of parameter mappings. Standard output: `{}` when all is known, else `key`
-(the job file's key at fault) and `message`.
+Standard input: one JSON object with `steps`, `scoring`, `import_paths` (as in the Recipe message),
+`candidates`, a list of parameter mappings, and `predictions`, names of methods. Standard output: `{}`
+when all is known, else `key` (the job file's key at fault) and `message`.
 """
 
 import difflib
@@ -134,6 +134,15 @@ def check_scoring(estimator: Any, scoring: list[str]) -> None:
         )
 
 
+def check_predictions(estimator: Any, predictions: list[str], candidates: list[dict[str, Any]]) -> None:
+    """An estimator that no candidate changes must have what its fits are to predict by."""
+    missing = [method for method in predictions if not hasattr(estimator, method)]
+    if missing and not any(candidates):
+        raise ProblemError(
+            "estimator", f"{label(estimator)} has no {missing[0]}, which is to be predicted by"
+        )
+
+
 def label(estimator: Any) -> str:
     """What the job file calls it: a pipeline, or the class."""
     name = type(estimator).__name__
@@ -154,6 +163,7 @@ def check(job: dict[str, Any]) -> dict[str, str]:
         estimator = assemble(job["steps"])
         check_candidates(estimator, job["candidates"])
         check_scoring(estimator, job["scoring"])
+        check_predictions(estimator, job["predictions"], job["candidates"])
     except ProblemError as problem:
         return {"key": problem.key, "message": problem.message}
     return {}

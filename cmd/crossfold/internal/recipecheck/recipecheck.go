@@ -28,6 +28,7 @@ type request struct {
 	Scoring     []string          `json:"scoring"`
 	ImportPaths []string          `json:"import_paths"`
 	Candidates  []json.RawMessage `json:"candidates"`
+	Predictions []string          `json:"predictions"`
 }
 
 type step struct {
@@ -68,6 +69,7 @@ func newRequest(file *jobfile.File) request {
 	r := request{
 		Scoring:     append([]string{}, file.Recipe.GetScoring()...),
 		ImportPaths: append([]string{}, file.Recipe.GetImportPaths()...),
+		Predictions: append([]string{}, file.Predictions...),
 	}
 	for _, s := range file.Recipe.GetSteps() {
 		r.Steps = append(r.Steps, step{Name: s.GetName(), EntryPoint: s.GetEntryPoint(), Params: s.GetParamsJson()})

@@ -36,7 +36,7 @@ func stack(ctx context.Context, o Options, jobID string, answer *pb.EnsembleResp
 	if err != nil {
 		return err
 	}
-	metric := o.File.Ensemble.GetMetric()
+	asked := o.File.Ensemble
 	o.File, o.Progress = o.File.Final(), func(*pb.JobState) {}
 	finalID, units, err := fit(ctx, o, o.File.JobSpec(made.GetDatasetId()))
 	if err != nil {
@@ -47,7 +47,9 @@ func stack(ctx context.Context, o Options, jobID string, answer *pb.EnsembleResp
 			return fmt.Errorf("final_estimator: %s", failure)
 		}
 	}
-	final, err := o.Client.Jobs.Ensemble(ctx, &pb.EnsembleRequest{JobId: finalID, Combine: "mean", Metric: metric})
+	final, err := o.Client.Jobs.Ensemble(ctx, &pb.EnsembleRequest{
+		JobId: finalID, Combine: asked.GetCombine(), Metric: asked.GetMetric(),
+	})
 	if err != nil {
 		return err
 	}
