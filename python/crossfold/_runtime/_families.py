@@ -186,16 +186,16 @@ class Family:
         if self._is_smaller:
             whole = clone(model).set_params(**{self._member.rule.size: self._hint.largest})
         began = time.perf_counter()
+        packed = None
         try:
             with _hushed(self._is_smaller) as notes:
                 seen = self._kind.fit(functools.partial(original, whole, X, y))
-        except Exception:
+            seconds = time.perf_counter() - began
+            packed = None if notes else _packed(self._kind, whole, seen)
+        except Exception:  # the member's own fit, below, tells of its own error alone
             if whole is model:
                 raise
-            return own()
-        seconds = time.perf_counter() - began
-        packed = None if notes else _packed(self._kind, whole, seen)
-        if packed is None:  # it ended early or warned: that may depend on the size
+        if packed is None:  # it failed, ended early or warned: that may depend on the size
             self._desk.cheap.add(file.stem)
             return model if whole is model else own()
         self._leave(file, packed, seconds)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import AdaBoostRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
@@ -72,6 +73,13 @@ def some_fits_of_cross_validate_fail(ms: Any) -> Any:
     rows = np.arange(90)
     one_class = [(rows[:20], rows[20:]), (rows[::2], rows[1::2])]
     return ms.cross_validate(LogisticRegression(), X, y, cv=one_class, error_score=0.0)
+
+
+@failing_case(ValueError)
+def every_fit_of_a_family_fails(ms: Any) -> Any:
+    X, y = numbers()
+    grid = {"n_estimators": [2, 5, 9]}
+    return ms.GridSearchCV(AdaBoostRegressor(random_state=0), grid, cv=2).fit(X, np.stack([y, y], axis=1))
 
 
 def never(estimator: Any, X: Any, y: Any) -> float:
