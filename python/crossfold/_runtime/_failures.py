@@ -15,7 +15,8 @@ TEXT_LIMIT = 64 * 1024
 
 # The frames that stand between scikit-learn and an estimator whose work is shared.
 _WATCHERS = re.compile(
-    r'  File "[^"]*/_runtime/_(?:prefix|families|cuts|neighbours|folds|solvers)\.py", line \d+, in \S+\n(?:    .*\n)*'
+    r'  File "[^"]*/_runtime/_(?:prefix|families|cuts|neighbours|folds|solvers)\.py", line \d+, in \S+\n'
+    r"(?:    .*\n)*"
 )
 
 _LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?\Z", re.DOTALL | re.MULTILINE)
