@@ -55,7 +55,8 @@ def is_own(name: str, file: str) -> bool:
     """Whether a module is the user's own: a source file that no installation put where it is."""
     if name == "__main__" or name.partition(".")[0] == "crossfold" or not file.endswith(".py"):
         return False
-    if file.startswith(_INSTALLED) or f"{os.sep}site-packages{os.sep}" in file:
+    # Not only this environment's: one may see the packages of another.
+    if file.startswith(_INSTALLED) or {"site-packages", "dist-packages"} & set(file.split(os.sep)):
         return False
     return not os.path.realpath(file).startswith(_INSTALLED)
 

@@ -373,12 +373,19 @@ def test_end_of_the_stream_ends_every_process(tmp_path: Path) -> None:
         assert not Path(f"/proc/{pid}").exists()
 
 
-def test_zygote_has_one_thread_and_imports_only_what_is_installed(tmp_path: Path, zygote: Peer) -> None:
-    marker = tmp_path / "imported"
-    (tmp_path / "users_own_module.py").write_text(f"open({str(marker)!r}, 'w')")
-    zygote.fork("sklearn.svm", "no.such.module", "users_own_module")
-    assert len(os.listdir(f"/proc/{zygote.process.pid}/task")) == 1
-    assert not marker.exists()
+def test_zygote_has_one_thread_and_imports_only_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another environment's packages are installed, too, when this one sees them.
+    installed, imported = tmp_path / "lib" / "site-packages", tmp_path / "imported"
+    installed.mkdir(parents=True)
+    for folder, module in ((tmp_path, "users_own"), (installed, "a_package")):
+        (folder / f"{module}.py").write_text(f"open({str(imported)!r}, 'a').write(__name__)")
+        monkeypatch.syspath_prepend(str(folder))
+    with peer(tmp_path) as zygote:
+        zygote.fork("sklearn.svm", "no.such.module", "users_own", "a_package")
+        assert len(os.listdir(f"/proc/{zygote.process.pid}/task")) == 1
+    assert imported.read_text() == "a_package"
 
 
 def test_empty_calls_are_cheap(child: Child) -> None:

@@ -14,7 +14,6 @@ import select
 import signal
 import socket
 import sys
-import sysconfig
 import traceback
 from types import FrameType
 from typing import NoReturn
@@ -28,6 +27,7 @@ import sklearn.utils.parallel  # noqa: F401
 
 from crossfold._environment import environment
 from crossfold._runtime import _child, _frames
+from crossfold._sources import is_own
 from crossfold.v1.bridge_pb2 import Exited, Fork, Forked, FromZygote, ToZygote, ZygoteReady
 
 PROTOCOL = 1
@@ -152,11 +152,8 @@ def _preload(name: str) -> None:
     # Libraries may fail in any way while they are imported, also by leaving.
     with contextlib.suppress(Exception, SystemExit):
         spec = importlib.util.find_spec(name.partition(".")[0])
-        if spec is not None and spec.origin is not None and spec.origin.startswith(_INSTALLED):
+        if spec is not None and spec.origin is not None and not is_own(name, spec.origin):
             importlib.import_module(name)
-
-
-_INSTALLED = tuple(os.path.join(sysconfig.get_path(kind), "") for kind in ("stdlib", "purelib", "platlib"))
 
 
 def _ignore(_signal: int, _frame: FrameType | None) -> None:
