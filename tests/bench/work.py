@@ -162,7 +162,7 @@ def search(case: str) -> Search:
 
 def summary(case: str) -> str:
     """What a case is, in a few words."""
-    return (SEARCHES[case].__doc__ or case).split(".")[0].split(",")[0]
+    return (SEARCHES[case].__doc__ or case).split(".")[0].split(", ")[0]
 
 
 def nothing(number: int) -> int:
