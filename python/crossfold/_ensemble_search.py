@@ -221,7 +221,7 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "members_")
         if self.method == "stack":
             return self._of_final("predict", X)
-        members, weights = self._models()
+        members, weights = self._weighted()
         classes = getattr(self, "classes_", None)
         if classes is None:
             values: NDArray[Any] = _combining.mean(members, weights, X, "predict", None)
@@ -251,25 +251,27 @@ class EnsembleSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "members_")
         if self.method == "stack":
             return self._of_final(method, X)
-        members, weights = self._models()
+        members, weights = self._weighted()
         values: NDArray[np.float64] = _combining.mean(members, weights, X, method, self.classes_)
         return values
 
     def _of_final(self, method: str, X: Any) -> NDArray[Any]:
         """What the final estimator predicts of what the members predict."""
         folds = len(self.members_[0]) if self.cross_fit else 1
-        models = [model for member in self.members_ for model in member] if self.cross_fit else self.members_
         classes = getattr(self, "classes_", None)
-        features = _meta_model.features_of(models, folds, X, self._method_of_predictions(), classes)
+        features = _meta_model.features_of(self._models(), folds, X, self._method_of_predictions(), classes)
         predicted: NDArray[Any] = getattr(self.final_estimator_, method)(features)
         return predicted
 
-    def _models(self) -> tuple[list[Any], NDArray[np.float64]]:
+    def _models(self) -> list[Any]:
+        """The models, member by member; with cross_fit those of the folds."""
+        return [model for member in self.members_ for model in member] if self.cross_fit else self.members_
+
+    def _weighted(self) -> tuple[list[Any], NDArray[np.float64]]:
         """The models and their weights; the folds of a member share its own."""
         if not self.cross_fit:
-            return self.members_, self.weights_
-        folds = [model for member in self.members_ for model in member]
-        return folds, np.repeat(self.weights_, [len(member) for member in self.members_])
+            return self._models(), self.weights_
+        return self._models(), np.repeat(self.weights_, [len(member) for member in self.members_])
 
     # What is checked before anything runs.
 
