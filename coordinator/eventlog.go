@@ -1,6 +1,9 @@
 package coordinator
 
 import (
+	"bytes"
+
+	"github.com/klauspost/compress/s2"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -16,52 +19,75 @@ const (
 	bareResult
 )
 
-// eventLog keeps a job's events in their order, encoded: decoded, a result takes ten times the
-// memory. What was added never changes, so it may be read while more is added.
-type eventLog struct{ pieces [][]byte }
+// eventLog keeps a job's events in their order, encoded and compressed: decoded, a result takes twenty
+// times the memory. What was added never changes, so it may be read while more is added.
+type eventLog struct {
+	// full holds the compressed pieces, last the one that grows.
+	full [][]byte
+	last []byte
+	// scratch is where an event is encoded.
+	scratch []byte
+}
 
 // place is a position in an eventLog; the zero place is its beginning.
 type place struct{ piece, offset int }
 
+// logBytes is what a log has behind a place: of a piece, of which the first bytes are skipped.
+type logBytes struct {
+	piece      []byte
+	compressed bool
+	skip       int
+}
+
 // add appends events.
 func (l *eventLog) add(events ...*pb.Event) {
 	for _, event := range events {
-		if n := len(l.pieces); n == 0 || len(l.pieces[n-1]) >= logPiece {
-			l.pieces = append(l.pieces, nil)
+		l.append(event)
+		if len(l.last) >= logPiece {
+			l.full = append(l.full, bytes.Clone(s2.Encode(nil, l.last)))
+			l.last = make([]byte, 0, cap(l.last)) // somebody may read the old one
 		}
-		last := &l.pieces[len(l.pieces)-1]
-		*last = appendEvent(*last, event)
 	}
 }
 
 // behind returns what a place's piece has behind it, and the place after that.
-func (l *eventLog) behind(at place) ([]byte, place) {
-	if at.piece < len(l.pieces) && at.offset == len(l.pieces[at.piece]) && at.offset >= logPiece {
-		at = place{piece: at.piece + 1}
+func (l *eventLog) behind(at place) (logBytes, place) {
+	if at.piece == len(l.full) {
+		return logBytes{piece: l.last, skip: at.offset}, place{at.piece, len(l.last)}
 	}
-	if at.piece == len(l.pieces) {
-		return nil, at
-	}
-	piece := l.pieces[at.piece]
-	return piece[at.offset:], place{at.piece, len(piece)}
+	return logBytes{piece: l.full[at.piece], compressed: true, skip: at.offset}, place{piece: at.piece + 1}
 }
 
-// appendEvent encodes an event without the job's id, which is the same in all.
-func appendEvent(data []byte, event *pb.Event) []byte {
-	kind, message := byte(wholeEvent), proto.Message(&pb.Event{Kind: event.GetKind()})
-	if result := event.GetResult(); result != nil {
-		kind, message = bareResult, result
+// raw is the encoded events.
+func (b logBytes) raw() ([]byte, error) {
+	piece := b.piece
+	if b.compressed {
+		var err error
+		if piece, err = s2.Decode(nil, b.piece); err != nil {
+			return nil, err
+		}
 	}
-	encoded, err := proto.Marshal(message)
+	return piece[b.skip:], nil
+}
+
+// append encodes an event without the job's id, which is the same in all.
+func (l *eventLog) append(event *pb.Event) {
+	result := event.GetResult()
+	kind, message := byte(bareResult), proto.Message(result)
+	if result == nil {
+		kind, message = wholeEvent, &pb.Event{Kind: event.GetKind()}
+	}
+	encoded, err := proto.MarshalOptions{}.MarshalAppend(l.scratch[:0], message)
 	if err != nil {
 		// Text that is not UTF-8 can't get here: it would not have been decoded.
 		panic("coordinator: encoding an event: " + err.Error())
 	}
+	l.scratch = encoded
 	if kind == bareResult {
-		encoded = withoutJob(encoded, event.GetResult().GetJobId())
+		encoded = withoutJob(encoded, result.GetJobId())
 	}
-	data = append(data, kind)
-	return protowire.AppendBytes(data, encoded)
+	l.last = append(l.last, kind)
+	l.last = protowire.AppendBytes(l.last, encoded)
 }
 
 // withoutJob cuts the id off the front of an encoded result.
@@ -77,7 +103,11 @@ func withoutJob(encoded []byte, job string) []byte {
 }
 
 // decodeEvents is the inverse of add for bytes that behind returned.
-func decodeEvents(job string, data []byte) ([]*pb.Event, error) {
+func decodeEvents(job string, behind logBytes) ([]*pb.Event, error) {
+	data, err := behind.raw()
+	if err != nil {
+		return nil, err
+	}
 	var events []*pb.Event
 	for len(data) > 0 {
 		kind := data[0]

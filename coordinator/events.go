@@ -64,8 +64,8 @@ func (c *Coordinator) follow(ctx context.Context, j *job, out chan<- *Event) {
 				return
 			}
 		}
-		at = next
-		if len(events) > 0 {
+		if next != at {
+			at = next
 			continue
 		}
 		if ended {

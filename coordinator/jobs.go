@@ -30,10 +30,12 @@ type job struct {
 	spec       *pb.JobSpec
 	splits     []*pb.Split
 	candidates []*pb.Candidate
-	fits       []*pb.JobFit
-	calls      []*pb.Call
-	machine    *gather.Job
-	submitted  int64
+	fits       []jobFit
+	// extras holds what the few fits that have it send along, by position.
+	extras    map[uint32][]byte
+	calls     []*pb.Call
+	machine   *gather.Job
+	submitted int64
 	// session is nil for whole jobs.
 	session *Session
 	// since is when the job began to wait for a worker; zero while there is one.
@@ -53,6 +55,9 @@ type job struct {
 	changed chan struct{}
 }
 
+// jobFit is a fit of a job: as a message it would take ten times the memory.
+type jobFit struct{ candidate, split uint32 }
+
 func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 	recipe := spec.GetCode().GetRecipe()
 	machine, step := gather.New(gather.Config{
@@ -65,6 +70,7 @@ func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*jo
 	})
 	j := &job{
 		id: id, spec: spec, session: session, machine: machine, submitted: time.Now().Unix(), since: time.Now(),
+		extras: map[uint32][]byte{},
 	}
 	if len(spec.GetPredictions()) > 0 {
 		j.predicted = newOutOfFold()
@@ -108,16 +114,20 @@ func (j *job) add(more *pb.Append) gather.Step {
 	j.splits = append(j.splits, more.GetSplits()...)
 	j.candidates = append(j.candidates, more.GetCandidates()...)
 	units := make([]plan.Unit, 0, len(more.GetFits())+len(more.GetCalls()))
+	j.fits = slices.Grow(j.fits, len(more.GetFits()))
 	for _, fit := range more.GetFits() {
-		candidate := j.candidates[fit.GetCandidate()]
+		candidate, index := j.candidates[fit.GetCandidate()], uint32(len(j.fits))
 		units = append(units, plan.Unit{
-			Index: uint32(len(j.fits)), Split: fit.GetSplit(), Candidate: fit.GetCandidate(),
+			Index: index, Split: fit.GetSplit(), Candidate: fit.GetCandidate(),
 			Prefix: candidate.GetPrefixKey(), Features: candidate.GetFeatures(),
 			Family: candidate.GetFamilyKey(), Size: candidate.GetFamilySize(),
 			Bytes: 64 + len(candidate.GetPickle().GetInline()) + len(candidate.GetParamsJson()) +
 				len(candidate.GetPrefixKey()) + len(candidate.GetFamilyKey()) + 32*len(candidate.GetFeatures()) + len(fit.GetExtra()),
 		})
-		j.fits = append(j.fits, fit)
+		j.fits = append(j.fits, jobFit{fit.GetCandidate(), fit.GetSplit()})
+		if len(fit.GetExtra()) > 0 {
+			j.extras[index] = fit.GetExtra()
+		}
 		if j.predicted != nil {
 			j.predicted.expect(fit.GetCandidate())
 		}
@@ -133,10 +143,13 @@ func (j *job) add(more *pb.Append) gather.Step {
 	}
 	candidates := make([]uint32, len(units))
 	for i := range units {
-		candidates[i] = j.fits[units[i].Index].GetCandidate()
+		candidates[i] = j.fits[units[i].Index].candidate
 	}
 	return j.machine.AppendGrid(units, candidates)
 }
+
+// forgetUnits frees what an ended job is not asked for again.
+func (j *job) forgetUnits() { j.splits, j.candidates, j.fits, j.extras = nil, nil, nil, nil }
 
 // wholeGrid is every candidate on every split, candidate by candidate.
 func wholeGrid(candidates, splits int) []*pb.JobFit {
@@ -163,14 +176,14 @@ func (j *job) task(a gather.Assignment) *pb.Task {
 		}
 		return task
 	}
-	split := j.fits[a.Units[0]].GetSplit()
+	split := j.fits[a.Units[0]].split
 	task.Split, task.SplitFits = j.splits[split], j.machine.SplitUnits(split)
 	task.Fits = make([]*pb.TaskFit, len(a.Units))
 	for i, index := range a.Units {
 		fit := j.fits[index]
 		task.Fits[i] = &pb.TaskFit{
-			Index: index, CandidateIndex: fit.GetCandidate(), SplitIndex: fit.GetSplit(),
-			Candidate: j.candidates[fit.GetCandidate()], Extra: fit.GetExtra(), Sharers: j.machine.Sharers(index),
+			Index: index, CandidateIndex: fit.candidate, SplitIndex: fit.split,
+			Candidate: j.candidates[fit.candidate], Extra: j.extras[index], Sharers: j.machine.Sharers(index),
 		}
 		task.Fits[i].Family = j.family(index)
 	}
@@ -183,7 +196,7 @@ func (j *job) family(index uint32) *pb.Family {
 	if j.spec.GetInOrder() {
 		return nil
 	}
-	if known := j.candidates[j.fits[index].GetCandidate()].GetFamily(); known != nil {
+	if known := j.candidates[j.fits[index].candidate].GetFamily(); known != nil {
 		return known
 	}
 	members, largest, total := j.machine.Family(index)
@@ -203,11 +216,7 @@ func (c *Coordinator) apply(j *job, step gather.Step) {
 		c.courier.send("", func(ctx context.Context) error { return c.queue.DropTasks(ctx, j.id) })
 	}
 	if len(step.Publish) > 0 {
-		tasks := make([]*pb.Task, len(step.Publish))
-		for i, assignment := range step.Publish {
-			tasks[i] = j.task(assignment)
-		}
-		c.courier.send(j.id, c.publishErrand(tasks))
+		c.courier.send(j.id, c.publishErrand(j, step.Publish))
 	}
 	if step.Decide != nil {
 		c.decide(j, step.Decide)
@@ -229,17 +238,32 @@ func (c *Coordinator) recordErrand(j *job, result *pb.Result) func(context.Conte
 	}
 }
 
-// publishErrand publishes tasks in order; trying again skips those that were stored.
-func (c *Coordinator) publishErrand(tasks []*pb.Task) func(context.Context) error {
+// publishErrand publishes tasks in order; trying again skips those that were stored. Messages are made
+// one at a time: thousands of them would take more memory than the fits.
+func (c *Coordinator) publishErrand(j *job, assignments []gather.Assignment) func(context.Context) error {
 	return func(ctx context.Context) error {
-		for len(tasks) > 0 {
-			if err := c.queue.PublishTask(ctx, tasks[0]); err != nil {
+		for len(assignments) > 0 {
+			task := c.message(j, assignments[0])
+			if task == nil {
+				return nil
+			}
+			if err := c.queue.PublishTask(ctx, task); err != nil {
 				return err
 			}
-			tasks = tasks[1:]
+			assignments = assignments[1:]
 		}
 		return nil
 	}
+}
+
+// message is the message of an assignment; nil when the job has ended.
+func (c *Coordinator) message(j *job, a gather.Assignment) *pb.Task {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if j.machine.Ended() {
+		return nil
+	}
+	return j.task(a)
 }
 
 // emit counts what happened and tells those who listen.
@@ -292,7 +316,7 @@ func (c *Coordinator) finish(j *job) {
 	manifest := &queue.Manifest{JobID: j.id, SubmittedUnix: j.submitted, Spec: j.spec, State: state}
 	c.courier.send("", func(ctx context.Context) error { return c.queue.SaveJob(ctx, manifest) })
 	c.courier.send("", func(ctx context.Context) error { return c.queue.EndSession(ctx, j.sessionID()) })
-	j.splits, j.candidates, j.fits = nil, nil, nil
+	j.forgetUnits()
 	c.ended = append(c.ended, j.id)
 	c.forgetOldJobs()
 }

@@ -50,12 +50,12 @@ func (o *outOfFold) expect(candidate uint32) {
 }
 
 // take keeps what ensembles need of a fit's result.
-func (o *outOfFold) take(fit *pb.JobFit, result *pb.Result) {
-	folds := o.candidates[fit.GetCandidate()]
+func (o *outOfFold) take(fit jobFit, result *pb.Result) {
+	folds := o.candidates[fit.candidate]
 	if folds == nil {
 		return
 	}
-	folds.folds[fit.GetSplit()] = &pb.Result{
+	folds.folds[fit.split] = &pb.Result{
 		Outcome: result.GetOutcome(), TestScores: result.GetTestScores(), Predictions: result.GetPredictions(),
 		FitSeconds: result.GetFitSeconds(), Failure: &pb.Failure{Type: result.GetFailure().GetType(), Message: result.GetFailure().GetMessage()},
 	}

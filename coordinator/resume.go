@@ -77,7 +77,7 @@ func (c *Coordinator) replay(ctx context.Context, outcomes <-chan queue.Outcome)
 func (c *Coordinator) goOn(j *job, manifest *queue.Manifest) {
 	if manifest.State.GetPhase() != pb.JobState_PHASE_RUNNING {
 		j.log.add(j.machine.Restore(manifest.State).Events...)
-		j.splits, j.candidates, j.fits = nil, nil, nil
+		j.forgetUnits()
 		c.ended = append(c.ended, j.id)
 		return
 	}
