@@ -270,10 +270,14 @@ func waitUntil(t testing.TB, what string, holds func() bool) {
 
 // BenchmarkCalls is opaque calls per second through coordinator and queue.
 func BenchmarkCalls(b *testing.B) {
-	for name, q := range map[string]queue.Queue{"memory": memory.New(memory.Config{}), "jetstream": nil} {
+	queues := map[string]func() queue.Queue{
+		"memory":    func() queue.Queue { return memory.New(memory.Config{}) },
+		"jetstream": func() queue.Queue { return nil },
+	}
+	for name, open := range queues {
 		b.Run(name, func(b *testing.B) {
 			c, err := coordinator.Open(bounded(b), coordinator.Config{
-				Queue: q, Slots: 2, Sidecar: workertest.Sidecar(workertest.Config{}), Logger: quiet(),
+				Queue: open(), Slots: 2, Sidecar: workertest.Sidecar(workertest.Config{}), Logger: quiet(),
 			})
 			if err != nil {
 				b.Fatal(err)
