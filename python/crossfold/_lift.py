@@ -11,7 +11,7 @@ import inspect
 import math
 import numbers
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,8 @@ _PER_FIT = ("split_progress", "candidate_progress")
 # The search object and a fit's context only matter to callbacks: without one they don't travel.
 _CALLER, _CONTEXT = "caller", "callback_ctx"
 _ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, _CALLER, _CONTEXT})
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,21 @@ def _is_heard(given: dict[str, Any]) -> bool:
     if context is not None and context._callbacks:
         return True
     estimator = given["estimator"]
-    parts = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
     settings = (given.get("parameters") or {}).values()
-    return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *parts, *settings))
+    return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *_parts(estimator), *settings))
+
+
+def _parts(estimator: Any) -> Iterable[Any]:
+    """The parameters of an estimator and of those in it. To ask costs as much as a small fit, so one
+    that holds plain values only is not asked."""
+    if not hasattr(estimator, "get_params"):
+        return ()
+    asked = getattr(type(estimator), "get_params", None)
+    usual = asked is sys.modules["sklearn.base"].BaseEstimator.get_params
+    if usual and all(isinstance(value, _PLAIN) for value in vars(estimator).values()):
+        return ()
+    values: Iterable[Any] = estimator.get_params(deep=True).values()
+    return values
 
 
 def _rows(indices: Any) -> np.ndarray[Any, Any] | None:

@@ -19,7 +19,7 @@ from crossfold._outcome import Outcome
 from crossfold.v1 import job_pb2 as pb
 from crossfold.v1 import job_pb2_grpc
 
-# Units that go into one message at most: the first ones should not wait for many others.
+# Units after which a message goes out: the first ones should not wait for many others.
 _BATCH = 128
 
 # How long the cluster may take to answer the end of the requests with the end of the events.
@@ -47,7 +47,7 @@ class Session:
         self._closed = False
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._outbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[list[_Item] | None] = queue.SimpleQueue()
         # What the reader's callbacks send, until its message is done: to wake the sender for each
         # would cost more than the rest of a small call.
         self._held: list[_Item] = []
@@ -71,7 +71,7 @@ class Session:
         if self.error is None and threading.get_ident() == self._reader.ident:
             self._held.append((job, item))
             return
-        self._outbox.put((job, item))
+        self._outbox.put([(job, item)])
         # The stream may have broken between the last look and the put.
         if self.error is not None:
             self._refuse(self.error)
@@ -99,13 +99,13 @@ class Session:
     def _take(self) -> list[Any] | None:
         """What waits in the outbox, at least one item; None when the session is over."""
         batch: list[_Item] = []
-        item = self._outbox.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) == _BATCH:
+        items = self._outbox.get()
+        while items is not None:
+            batch += items
+            if len(batch) >= _BATCH:
                 return batch
             try:
-                item = self._outbox.get_nowait()
+                items = self._outbox.get_nowait()
             except queue.Empty:
                 return batch
         return None
@@ -124,8 +124,8 @@ class Session:
     def _release(self) -> None:
         """Queue what the reader's callbacks sent."""
         held, self._held = self._held, []
-        for item in held:
-            self._outbox.put(item)
+        if held:
+            self._outbox.put(held)
 
     def _deliver(self, job_id: str, events: Iterator[pb.Event]) -> None:
         job = self._jobs.get(job_id)
@@ -149,11 +149,12 @@ class Session:
         """Answer what will never be sent, then let the sender end."""
         while True:
             try:
-                item = self._outbox.get_nowait()
+                items = self._outbox.get_nowait()
             except queue.Empty:
                 break
-            if item is not None and isinstance(item[1], tuple):
-                item[1][1](Outcome(error=error))
+            for _, item in items or ():
+                if isinstance(item, tuple):
+                    item[1](Outcome(error=error))
         self._outbox.put(None)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -61,10 +62,26 @@ def plain() -> Search:
     return Search(SVC(), grid, X, y)
 
 
+class LeastSquares(RegressorMixin, BaseEstimator):
+    """A person's own estimator whose fit takes well under a millisecond."""
+
+    def __init__(self, penalty: float = 0.0) -> None:
+        self.penalty = penalty
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> LeastSquares:
+        """Solve the normal equations."""
+        self.coef_ = np.linalg.solve(X.T @ X + self.penalty * np.eye(X.shape[1]), X.T @ y)
+        return self
+
+    def score(self, X: np.ndarray, y: np.ndarray) -> float:
+        """The negative mean squared error."""
+        return -float(np.mean((X @ self.coef_ - y) ** 2))
+
+
 def fits() -> Search:
-    """2,000 fits of about 1 ms."""
+    """2,000 fits of about 1 ms, with all that scikit-learn does around a fit."""
     X, y = load_iris(return_X_y=True)
-    return Search(GaussianNB(), {"var_smoothing": np.logspace(-12, 0, 20 if QUICK else 400)}, X, y)
+    return Search(LeastSquares(), {"penalty": np.logspace(-6, 3, 20 if QUICK else 400)}, X, y)
 
 
 def first() -> Search:

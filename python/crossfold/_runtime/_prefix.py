@@ -33,7 +33,7 @@ from crossfold import _safe
 from crossfold._environment import environment
 from crossfold._runtime import _ways
 from crossfold._runtime._families import Desk, Family
-from crossfold._runtime._folds import Folds
+from crossfold._runtime._folds import Folds, SmallRows
 from crossfold._runtime._parts import FOLDER, Made, Part, Parts, alone, size_of
 from crossfold._runtime._solvers import Solver
 from crossfold.v1 import task_pb2
@@ -85,6 +85,7 @@ class Sharing:
 
     def __init__(self) -> None:
         self._parts = Parts()
+        self._small = SmallRows()
         self._cheap: set[str] = set()
 
     @contextlib.contextmanager
@@ -110,7 +111,7 @@ class Sharing:
             self._cheap.clear()
         folder = Path(store_dir, FOLDER, task.session_id)
         data_key, bill = _data_key(task), Bill()
-        folds = Folds(self._parts, folder, data_key, task.split_fits, bill.waited)
+        folds = Folds(self._parts, self._small, folder, data_key, task.split_fits, bill.waited)
         terms = _Terms(
             sharers=max(sharers, 1),
             family=family or task_pb2.Family(),
