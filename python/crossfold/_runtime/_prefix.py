@@ -87,6 +87,7 @@ class Sharing:
         self._parts = Parts()
         self._small = SmallRows()
         self._cheap: set[str] = set()
+        self._latest: tuple[Task, tuple[Path, str]] | None = None
 
     @contextlib.contextmanager
     def fit(
@@ -109,8 +110,7 @@ class Sharing:
             return
         if len(self._cheap) > _MOST_CHEAP:
             self._cheap.clear()
-        folder = Path(store_dir, FOLDER, task.session_id)
-        data_key, bill = _data_key(task), Bill()
+        (folder, data_key), bill = self._place(task, store_dir), Bill()
         folds = Folds(self._parts, self._small, folder, data_key, task.split_fits, bill.waited)
         terms = _Terms(
             sharers=max(sharers, 1),
@@ -122,6 +122,12 @@ class Sharing:
         with contextlib.ExitStack() as stack:
             watched.watch(stack)
             yield bill
+
+    def _place(self, task: Task, store_dir: str) -> tuple[Path, str]:
+        """The folder of the session's parts, and the name of a task's data; asked for every fit of it."""
+        if self._latest is None or self._latest[0] is not task:
+            self._latest = (task, (Path(store_dir, FOLDER, task.session_id), _data_key(task)))
+        return self._latest[1]
 
 
 def _data_key(task: Task) -> str:
