@@ -16,10 +16,24 @@ import threading
 from crossfold import _embedded
 from crossfold._environment import environment
 from crossfold._errors import CrossfoldError
+from crossfold._sources import own_modules
 from crossfold._worker import in_worker
 
 # What gRPC and pyarrow would import inside the first search.
 _ON_FIRST_USE = ("grpc._channel", "grpc.experimental", "pyarrow.pandas_compat")
+
+
+def rehearse() -> None:
+    """Do in the background what the first search would do first, while the script reads its data."""
+    if _is_wanted():
+        threading.Thread(target=_rehearse, name="crossfold-rehearsal", daemon=True).start()
+
+
+def _rehearse() -> None:
+    from sklearn.utils.multiclass import type_of_target
+
+    type_of_target([0, 1])  # looks for every kind of data frame that is installed
+    own_modules()
 
 
 def _is_wanted() -> bool:

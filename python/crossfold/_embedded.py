@@ -8,6 +8,7 @@ one win: the other's daemon exits with status 3 and its client connects to the w
 from __future__ import annotations
 
 import atexit
+import functools
 import hashlib
 import os
 import select
@@ -220,11 +221,15 @@ def _identity(binary: Path) -> str:
         sys.executable,
         sys.prefix,
         __version__,
-        metadata.version("numpy"),
-        metadata.version("scikit-learn"),
+        *_versions(),
         f"{binary} {program.st_size} {program.st_mtime_ns}",
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _versions() -> tuple[str, str]:
+    return metadata.version("numpy"), metadata.version("scikit-learn")
 
 
 def _reap() -> None:

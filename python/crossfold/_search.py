@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.model_selection._validation import _insert_error_scores
 
-from crossfold import _options, _report
+import crossfold._families  # noqa: F401 - the first search would import it
+from crossfold import _early, _options, _report
 from crossfold._errors import NothingFinished, PartialSearchWarning
 from crossfold._fits import FitJob
 from crossfold._models import Models
@@ -23,6 +24,8 @@ from crossfold._out_of_fold import OutOfFold
 from crossfold._pickling import explained
 from crossfold._run import Run, label_of
 from crossfold.v1 import task_pb2
+
+_early.rehearse()
 
 T = TypeVar("T", bound=type)
 

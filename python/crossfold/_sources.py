@@ -22,8 +22,10 @@ _INSTALLED = tuple(
 # What this process has sent: the next job says it again, so that processes which have it imported suit.
 _sent: set[str] = set()
 
-# What was found of each module that was ever imported here: there are thousands.
+# What was found of each module that was ever imported here: there are thousands. Those of an installed
+# package are not looked at one by one.
 _is_own: dict[str, bool] = {}
+_is_installed: dict[str, bool] = {}
 
 
 def needed_by(value: object, pickled: bytes = b"") -> dict[str, str]:
@@ -41,8 +43,19 @@ def needed_by(value: object, pickled: bytes = b"") -> dict[str, str]:
 def own_modules() -> dict[str, str]:
     """Modules that are imported here and were not installed: name to source file."""
     for name in set(sys.modules) - _is_own.keys():
-        _is_own[name] = is_own(name, _file_of(name))
+        package = name.partition(".")[0]
+        if package not in _is_installed:
+            _is_installed[package] = _lies_in_installed(package)
+        _is_own[name] = not _is_installed[package] and is_own(name, _file_of(name))
     return {name: _file_of(name) for name, own in list(_is_own.items()) if own and name in sys.modules}
+
+
+def _lies_in_installed(package: str) -> bool:
+    """Whether all of a package is where installations put it."""
+    if package == "__main__":
+        return False
+    folders = getattr(sys.modules.get(package), "__dict__", {}).get("__path__")
+    return isinstance(folders, list) and bool(folders) and all(map(_is_put_there, folders))
 
 
 def _file_of(name: str) -> str:
@@ -55,10 +68,14 @@ def is_own(name: str, file: str) -> bool:
     """Whether a module is the user's own: a source file that no installation put where it is."""
     if name == "__main__" or name.partition(".")[0] == "crossfold" or not file.endswith(".py"):
         return False
+    return not _is_put_there(file)
+
+
+def _is_put_there(file: str) -> bool:
     # Not only this environment's: one may see the packages of another.
     if file.startswith(_INSTALLED) or {"site-packages", "dist-packages"} & set(file.split(os.sep)):
-        return False
-    return not os.path.realpath(file).startswith(_INSTALLED)
+        return True
+    return os.path.realpath(file).startswith(_INSTALLED)
 
 
 def digest_of(file: str) -> str | None:
