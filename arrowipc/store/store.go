@@ -1,15 +1,13 @@
 // Package store keeps content-addressed objects as files in one folder.
 //
 // An object's file name is exactly its id: a kind, a dash and the lower-case hex SHA-256 of its
-// bytes. Objects never change. A writer, Go or Python, writes `.tmp-<pid>-<random>` in the same
+// bytes, taken in pieces (see digest). Objects never change. A writer, Go or Python, writes `.tmp-<pid>-<random>` in the same
 // folder, hashes what it writes, syncs it, makes it read-only (0444) and renames it into place, so
 // a file that bears an id is whole. A rename never touches the bytes that other processes map.
 package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -99,12 +97,12 @@ func (s *Store) Put(ctx context.Context, kind Kind, r io.Reader) (id string, siz
 		return "", 0, err
 	}
 	defer tmp.discard()
-	hash := sha256.New()
+	hash := newDigest()
 	size, err = io.Copy(io.MultiWriter(tmp.file, hash), contextReader{ctx, r})
 	if err != nil {
 		return "", 0, fmt.Errorf("store: write %s object: %w", kind, err)
 	}
-	id = string(kind) + "-" + hex.EncodeToString(hash.Sum(nil))
+	id = string(kind) + "-" + hash.hex()
 	return id, size, s.commit(tmp, id)
 }
 
@@ -115,7 +113,7 @@ func (s *Store) PutExpect(ctx context.Context, id string, r io.Reader) error {
 		return err
 	}
 	var tmp *tempFile
-	hash := sha256.New()
+	hash := newDigest()
 	sink := io.Writer(hash)
 	if !s.Has(id) {
 		var err error
@@ -128,7 +126,7 @@ func (s *Store) PutExpect(ctx context.Context, id string, r io.Reader) error {
 	if _, err := io.Copy(sink, contextReader{ctx, r}); err != nil {
 		return fmt.Errorf("store: write %s: %w", id, err)
 	}
-	if got := id[:3] + hex.EncodeToString(hash.Sum(nil)); got != id {
+	if got := id[:3] + hash.hex(); got != id {
 		return fmt.Errorf("store: %w: the bytes sent as %s are %s; send the object again", ErrHashMismatch, id, got)
 	}
 	if tmp == nil {

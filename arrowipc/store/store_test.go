@@ -28,7 +28,35 @@ func open(t *testing.T) *Store {
 }
 
 func idOf(kind Kind, data []byte) string {
-	return fmt.Sprintf("%s-%x", kind, sha256.Sum256(data))
+	root := sha256.New()
+	root.Write([]byte{ofRoot})
+	for start := 0; start == 0 || start < len(data); start += leafBytes {
+		leaf := sha256.Sum256(append([]byte{ofLeaf}, data[start:min(start+leafBytes, len(data))]...))
+		root.Write(leaf[:])
+	}
+	return fmt.Sprintf("%s-%x", kind, root.Sum(nil))
+}
+
+func TestAnAddressIsWhatThePythonSideComputes(t *testing.T) {
+	data := make([]byte, 9<<20|5)
+	for i := range data {
+		data[i] = byte(i % 251)
+	}
+	for size, want := range map[int]string{
+		0:         "d582e1d0cdfac8ddf46a67ec6bd551715dd708375d5b3f5d794009710d83e83b",
+		leafBytes: "9a309f5659618a4be0f69aa36e76610b5444433f04d895748b0300d2379c3e4e",
+		len(data): "8d9468424b3a7ada0d590aeb3350298274da4cf94ab6b2865c313939dcb26871",
+	} {
+		for _, step := range []int{1 << 20, leafBytes - 1, leafBytes + 1, 3 * leafBytes} {
+			d := newDigest()
+			for start := 0; start < size; start += step {
+				_, _ = d.Write(data[start:min(start+step, size)])
+			}
+			if got := d.hex(); got != want {
+				t.Errorf("%d bytes in steps of %d: %s, want %s", size, step, got, want)
+			}
+		}
+	}
 }
 
 // names lists every file of the store's folder, temporary ones too.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -171,13 +170,26 @@ func get(t testing.TB, data pb.DataClient, request *pb.GetRequest) (content []by
 	}
 }
 
+func idOf(t *testing.T, content []byte) string {
+	t.Helper()
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := s.Put(t.Context(), store.Blob, bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 func TestDataGoesInAndOut(t *testing.T) {
 	k := start(t, workertest.Config{})
 	data := pb.NewDataClient(k.dial(t))
 	for _, size := range []int{0, 1, 1 << 20, 5<<20 + 17} {
 		content := make([]byte, size)
 		_, _ = rand.Read(content)
-		id := fmt.Sprintf("bl-%x", sha256.Sum256(content))
+		id := idOf(t, content)
 		for range 2 { // putting what is there does nothing
 			if answer, err := put(t, data, id, content, 1<<20); err != nil || answer.GetSizeBytes() != int64(size) {
 				t.Fatalf("Put of %d bytes = %v, %v", size, answer, err)
@@ -209,7 +221,7 @@ func TestBadDataIsRefused(t *testing.T) {
 	_, err = put(t, data, "", []byte("x"), 1)
 	wantCode(t, err, codes.InvalidArgument, "id")
 	large := make([]byte, 1<<20+1)
-	_, err = put(t, data, fmt.Sprintf("bl-%x", sha256.Sum256(large)), large, len(large))
+	_, err = put(t, data, idOf(t, large), large, len(large))
 	wantCode(t, err, codes.InvalidArgument, fmt.Sprint(len(large)))
 	_, _, err = get(t, data, &pb.GetRequest{Id: absent})
 	wantCode(t, err, codes.NotFound, absent)

@@ -21,14 +21,15 @@ the next write of it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import mmap
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
+
+from crossfold._address import Address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,9 +47,6 @@ LAYOUT_KEY = b"crossfold.layout"
 
 # Below this, buffers of pickled objects stay in the pickle: they come back writable, as joblib's do.
 _MAPPED_BUFFER_BYTES = 1 << 20
-
-# Hashing and writing overlap for chunks at least this large; a thread costs more for smaller ones.
-_OVERLAP_BYTES = 4 << 20
 
 
 def write_dataset(store_dir: str, X: Any, y: Any = None) -> str:
@@ -178,6 +176,14 @@ def object_path(store_dir: str, object_id: str) -> str:
     return os.path.join(store_dir, object_id)
 
 
+def size(store_dir: str, object_id: str) -> int:
+    """Return the bytes of an object; 0 for none and for one that is not in the store."""
+    try:
+        return os.stat(object_path(store_dir, object_id)).st_size if object_id else 0
+    except (OSError, ValueError):
+        return 0
+
+
 class _Target:
     """A file-like object that hashes what it writes to a new object of the store."""
 
@@ -186,21 +192,17 @@ class _Target:
         self.closed = False
         self.size = 0
         self._fd = fd
-        self._hash = hashlib.sha256()
+        self._address = Address()
 
     def write(self, data: Buffer) -> int:
         # pyarrow hands over its own Buffer for column data: a view avoids a copy of it.
         view = memoryview(data).cast("B")
-        if len(view) < _OVERLAP_BYTES:
-            self._hash.update(view)
+        hashing = self._address.update(view)
+        try:
             self._write(view)
-        else:
-            hashing = threading.Thread(target=self._hash.update, args=(view,))
-            hashing.start()
-            try:
-                self._write(view)
-            finally:
-                hashing.join()
+        finally:
+            # What pyarrow hands over is valid only until this returns.
+            wait(hashing)
         self.size += len(view)
         return len(view)
 
@@ -209,7 +211,7 @@ class _Target:
             view = view[os.write(self._fd, view) :]
 
     def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+        return self._address.hexdigest()
 
     def tell(self) -> int:
         return self.size

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import stat
 import threading
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from crossfold import _arrow
+from crossfold._address import LEAF_BYTES, Address, address_of
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -195,8 +196,26 @@ def test_same_data_is_one_read_only_file_named_by_its_hash(tmp_path: Path) -> No
     first = _arrow.write_dataset(str(tmp_path), np.arange(5), None)
     assert first == _arrow.write_dataset(str(tmp_path), np.arange(5), None)
     [path] = tmp_path.iterdir()
-    assert path.name == first == "ds-" + hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.name == first == "ds-" + address_of(path.read_bytes())
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
+
+
+@pytest.mark.parametrize(
+    "size, address",
+    [
+        (0, "d582e1d0cdfac8ddf46a67ec6bd551715dd708375d5b3f5d794009710d83e83b"),
+        (LEAF_BYTES, "9a309f5659618a4be0f69aa36e76610b5444433f04d895748b0300d2379c3e4e"),
+        (9 << 20 | 5, "8d9468424b3a7ada0d590aeb3350298274da4cf94ab6b2865c313939dcb26871"),
+    ],
+)
+def test_an_address_is_what_the_go_side_computes(size: int, address: str) -> None:
+    data = bytes(i % 251 for i in range(251)) * (size // 251 + 1)
+    assert address_of(data[:size]) == address
+    for step in (LEAF_BYTES - 1, LEAF_BYTES + 1, 3 * LEAF_BYTES):
+        pieces = Address()
+        for start in range(0, size, step):
+            wait(pieces.update(memoryview(data)[:size][start : start + step]))
+        assert pieces.hexdigest() == address
 
 
 def test_object_cut_short_is_replaced(tmp_path: Path) -> None:

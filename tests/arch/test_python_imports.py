@@ -11,7 +11,17 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfold"
 
 #: Modules whose import takes long enough to notice.
-HEAVY = ("grpc", "joblib", "keras", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "tensorflow")
+HEAVY = (
+    "grpc",
+    "joblib",
+    "keras",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+)
 
 #: The client's side of the package: what runs inside a worker must not reach back into it.
 CLIENT = (
@@ -36,9 +46,15 @@ def imported(source: str, module: str, *, top_level: bool = False) -> Iterator[s
     pending: list[ast.AST] = [ast.parse(source)]
     while pending:
         node = pending.pop()
-        if top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if top_level and isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+        ):
             continue
-        if top_level and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if (
+            top_level
+            and isinstance(node, ast.If)
+            and "TYPE_CHECKING" in ast.unparse(node.test)
+        ):
             pending.extend(node.orelse)
             continue
         if isinstance(node, ast.Import):
@@ -61,7 +77,9 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
-def offenders(paths: Iterator[Path], banned: tuple[str, ...], *, top_level: bool = False) -> list[str]:
+def offenders(
+    paths: Iterator[Path], banned: tuple[str, ...], *, top_level: bool = False
+) -> list[str]:
     """A line for each import of `paths` that is banned."""
     return [
         f"{path.relative_to(PACKAGE)} imports {name}"
@@ -72,11 +90,16 @@ def offenders(paths: Iterator[Path], banned: tuple[str, ...], *, top_level: bool
 
 
 def test_runtime_does_not_enter_the_client_or_the_bus() -> None:
-    assert offenders((PACKAGE / "_runtime").rglob("*.py"), (*CLIENT, "grpc", "nats")) == []
+    assert (
+        offenders((PACKAGE / "_runtime").rglob("*.py"), (*CLIENT, "grpc", "nats")) == []
+    )
 
 
 def test_arrow_is_shared_by_both_sides() -> None:
-    assert offenders(PACKAGE.glob("_arrow*.py"), (*CLIENT, "crossfold._runtime", "grpc")) == []
+    assert (
+        offenders(PACKAGE.glob("_arrow*.py"), (*CLIENT, "crossfold._runtime", "grpc"))
+        == []
+    )
 
 
 def test_nobody_speaks_to_the_bus() -> None:
@@ -95,7 +118,11 @@ def test_no_heavy_imports_at_import_time(name: str) -> None:
 def test_import_crossfold_loads_nothing_heavy() -> None:
     script = f"import sys, crossfold; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert done.stdout.strip() == "[]"
 
@@ -115,7 +142,10 @@ def later():
     every = list(imported(source, "crossfold._runtime.fit"))
     assert {n for n in every if within(n, ("grpc", "pandas"))} == {"pandas", "grpc.aio"}
     assert "crossfold._runtime._client" in every
-    assert within("crossfold.joblib.Backend", CLIENT) and "crossfold.joblib.Backend" in every
+    assert (
+        within("crossfold.joblib.Backend", CLIENT)
+        and "crossfold.joblib.Backend" in every
+    )
     at_import = list(imported(source, "crossfold._runtime.fit", top_level=True))
     assert [n for n in at_import if within(n, HEAVY)] == ["numpy"]
     assert "crossfold._runtime._embedded" in at_import

@@ -45,10 +45,20 @@ def _registering(repeat: int) -> Figure:
 
     measured = interleaved({OURS: rate}, repeat)
     what = f"registering {X.nbytes / 1e9:.2g} GB"
-    return figure("data", what, "GB/s", measured, ">= 1 GB/s", lambda ours, _: ours >= 1, more_is_better=True)
+    return figure(
+        "data",
+        what,
+        "GB/s",
+        measured,
+        ">= 1 GB/s",
+        lambda ours, _: ours >= 1,
+        more_is_better=True,
+    )
 
 
-def _search(case: str, peers: Sequence[str], repeat: int, processes: int) -> list[Figure]:
+def _search(
+    case: str, peers: Sequence[str], repeat: int, processes: int
+) -> list[Figure]:
     with Sides(peers, processes) as sides:
         peaks: dict[str, list[float]] = {name: [] for name in sides}
 
@@ -58,14 +68,18 @@ def _search(case: str, peers: Sequence[str], repeat: int, processes: int) -> lis
             peaks[name].append(watch.peak / 1e9)
             return seconds
 
-        measured = interleaved({name: lambda name=name: seconds_of(name) for name in sides}, repeat)
+        measured = interleaved(
+            {name: lambda name=name: seconds_of(name) for name in sides}, repeat
+        )
         sides.check()
     search = work.search(case)
     size = search.X.nbytes / 1e9
     bound = 1.2 * size + min(processes, search.folds) * size * (1 - 1 / search.folds)
     candidates = len(ParameterGrid(search.grid))
     work_of = (
-        f"{search.folds} folds" if candidates == 1 else f"{search.folds} folds x {candidates} candidates"
+        f"{search.folds} folds"
+        if candidates == 1
+        else f"{search.folds} folds x {candidates} candidates"
     )
     what = f"{size:.2g} GB, {work_of}, {processes} processes"
     return [
@@ -107,7 +121,9 @@ class Watch:
 
     def _look(self) -> None:
         while True:
-            self.peak = max(self.peak, sum(_pss(process) for process in self._processes()))
+            self.peak = max(
+                self.peak, sum(_pss(process) for process in self._processes())
+            )
             if self._stop.wait(LOOK_SECONDS):
                 return
 

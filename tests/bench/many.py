@@ -64,14 +64,22 @@ print(json.dumps({"per_fit": seconds / candidates / folds, "bytes": grown}))
 
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Seconds per fit, many candidates by few; and the client's memory beyond scikit-learn's own."""
-    with PrivateCluster("300s", CORES) as cluster, tempfile.TemporaryDirectory() as folder:
+    with (
+        PrivateCluster("300s", CORES) as cluster,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         script = Path(folder, "many.py")
         script.write_text(SCRIPT)
 
         def measure(package: str, candidates: int) -> dict[str, float]:
-            return json.loads(cluster.run(script, package, str(candidates), str(FOLDS), timeout=900))
+            return json.loads(
+                cluster.run(script, package, str(candidates), str(FOLDS), timeout=900)
+            )
 
-        rounds = [(measure("crossfold", FEW), measure("crossfold", MANY)) for _ in range(repeat)]
+        rounds = [
+            (measure("crossfold", FEW), measure("crossfold", MANY))
+            for _ in range(repeat)
+        ]
         reference = measure(REFERENCE, MANY)
     ratios = [many["per_fit"] / few["per_fit"] for few, many in rounds]
     megabytes = [(many["bytes"] - reference["bytes"]) / 1e6 for _, many in rounds]

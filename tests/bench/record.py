@@ -100,7 +100,11 @@ def _plot(path: Path, record: Record) -> None:
     import matplotlib.pyplot as plt
 
     shown, axes = plt.subplots(
-        len(record.figures), 1, figsize=(8, 2.4 * len(record.figures)), layout="constrained", squeeze=False
+        len(record.figures),
+        1,
+        figsize=(8, 2.4 * len(record.figures)),
+        layout="constrained",
+        squeeze=False,
     )
     for figure, (panel,) in zip(record.figures, axes, strict=True):
         middles = {OURS: figure.ours, **figure.peers}
@@ -117,6 +121,8 @@ def _plot(path: Path, record: Record) -> None:
         panel.invert_yaxis()
         panel.set_xlabel(figure.unit)
         panel.set_title(f"{figure.what} ({figure.label})", fontsize=10)
-    shown.suptitle(f"{record.case}, {record.machine['cores']} cores{', quick' if record.quick else ''}")
+    shown.suptitle(
+        f"{record.case}, {record.machine['cores']} cores{', quick' if record.quick else ''}"
+    )
     shown.savefig(path)
     plt.close(shown)

@@ -30,13 +30,30 @@ def _load(repeat: int) -> list[Figure]:
     if not LOAD.exists():
         raise PeerFailed(f"{LOAD} is missing: `make bench` builds it")
     command = [str(LOAD), "-fits", str(FITS), "-workers", str(WORKERS)]
-    runs = [json.loads(subprocess.check_output(command, text=True, timeout=600)) for _ in range(repeat)]
+    runs = [
+        json.loads(subprocess.check_output(command, text=True, timeout=600))
+        for _ in range(repeat)
+    ]
 
     def row(
-        key: str, what: str, unit: str, goal: str, met: Callable[[float], bool], **rest: object
+        key: str,
+        what: str,
+        unit: str,
+        goal: str,
+        met: Callable[[float], bool],
+        **rest: object,
     ) -> Figure:
         measured = {OURS: [run[key] for run in runs]}
-        return figure("scale", what, unit, measured, goal, lambda ours, _: met(ours), label="", **rest)
+        return figure(
+            "scale",
+            what,
+            unit,
+            measured,
+            goal,
+            lambda ours, _: met(ours),
+            label="",
+            **rest,
+        )
 
     load = f"{FITS:,} fits, {WORKERS:,} simulated workers"
     messages = statistics.median(run["fits_per_message"] for run in runs)
@@ -50,14 +67,35 @@ def _load(repeat: int) -> list[Figure]:
             more_is_better=True,
             note=f"{messages:.0f} fits a message",
         ),
-        row("bytes_per_fit", f"{load}: coordinator's memory", "B/fit", "<= 300 B", lambda ours: ours <= 300),
-        row("recovery_seconds", f"{FITS:,} fits recovered", "s", "<= 5 s", lambda ours: ours <= 5),
+        row(
+            "bytes_per_fit",
+            f"{load}: coordinator's memory",
+            "B/fit",
+            "<= 300 B",
+            lambda ours: ours <= 300,
+        ),
+        row(
+            "recovery_seconds",
+            f"{FITS:,} fits recovered",
+            "s",
+            "<= 5 s",
+            lambda ours: ours <= 5,
+        ),
     ]
 
 
 def _simulated() -> list[Figure]:
     """From the times that the last `plain` left, or from those recorded with the program."""
-    command = [str(BINARY), "bench", "simulate", "--json", "--nodes", "1,2,13", "--workers", "1000"]
+    command = [
+        str(BINARY),
+        "bench",
+        "simulate",
+        "--json",
+        "--nodes",
+        "1,2,13",
+        "--workers",
+        "1000",
+    ]
     command += ["--fits-per-worker", "4" if work.QUICK else "400"]
     if SERVICE_TIMES.exists() and not work.QUICK:
         command += ["--inputs", str(SERVICE_TIMES)]
@@ -66,7 +104,9 @@ def _simulated() -> list[Figure]:
     def row(what: str, unit: str, value: float, goal: float, goal_text: str) -> Figure:
         measured = {OURS: [value]}
         met = value >= goal
-        return figure("scale", what, unit, measured, goal_text, lambda *_: met, label="simulated")
+        return figure(
+            "scale", what, unit, measured, goal_text, lambda *_: met, label="simulated"
+        )
 
     thirteen = report["rows"][-1]
     lost = next(row for row in report["large"] if row["scenario"].endswith("lost"))

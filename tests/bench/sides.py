@@ -29,7 +29,17 @@ PINNED = Path(__file__).resolve().parent / "peers"
 ANSWER_SECONDS = 3600.0
 
 
-_TOLD = ("scikit-learn", "joblib", "numpy", "dask", "distributed", "dask-ml", "ray", "pyspark", "joblibspark")
+_TOLD = (
+    "scikit-learn",
+    "joblib",
+    "numpy",
+    "dask",
+    "distributed",
+    "dask-ml",
+    "ray",
+    "pyspark",
+    "joblibspark",
+)
 
 
 class PeerFailed(Exception):
@@ -52,7 +62,11 @@ SIDES = {
     OURS: Peer("", "ours", "the embedded cluster, everything at its default"),
     "loky": Peer("sklearn", "loky", "joblib's default, n_jobs=cores"),
     "memory": Peer("sklearn", "memory", "loky, Pipeline(memory=an empty folder)"),
-    "processpool": Peer("sklearn", "processpool", "ProcessPoolExecutor.map, chunks of 4, data loaded once"),
+    "processpool": Peer(
+        "sklearn",
+        "processpool",
+        "ProcessPoolExecutor.map, chunks of 4, data loaded once",
+    ),
     "dask": Peer("dask", "dask", "LocalCluster, one thread a process, scatter=[X, y]"),
     "dask-ml": Peer("dask-ml", "dask_ml", "its own GridSearchCV on a LocalCluster"),
     "ray": Peer("ray", "ray", "ray.init(num_cpus=cores), no dashboard"),
@@ -77,7 +91,14 @@ def installed(environment: str) -> Path:
     if stamp.exists() and stamp.read_text() == pinned:
         return python
     print(f"installing the peers of {environment}.txt", file=sys.stderr, flush=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
         [*pip, "--no-deps", "--no-compile", "-r", str(PINNED / f"{environment}.txt")],
@@ -117,8 +138,14 @@ def startable(peers: Sequence[str]) -> list[str]:
 def pinned_versions(name: str) -> dict[str, str]:
     """The versions that matter of a peer's pinned packages."""
     environment = SIDES[name].environment
-    file = PINNED / f"{environment}.txt" if environment else REPOSITORY / "requirements" / "dev.txt"
-    pinned = dict(line.split("==") for line in file.read_text().splitlines() if "==" in line)
+    file = (
+        PINNED / f"{environment}.txt"
+        if environment
+        else REPOSITORY / "requirements" / "dev.txt"
+    )
+    pinned = dict(
+        line.split("==") for line in file.read_text().splitlines() if "==" in line
+    )
     return {package: pinned[package] for package in _TOLD if package in pinned}
 
 
@@ -126,7 +153,10 @@ class Side:
     """A peer's running processes. A context manager: at its end none of them is left."""
 
     def __init__(
-        self, name: str, processes: int = CORES, settings: Mapping[str, str] = MappingProxyType({})
+        self,
+        name: str,
+        processes: int = CORES,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.peer = SIDES[name]
@@ -142,7 +172,9 @@ class Side:
             bufsize=1,
         )
         try:
-            self.ready_seconds: float = self._ask(do="start", processes=processes)["seconds"]
+            self.ready_seconds: float = self._ask(do="start", processes=processes)[
+                "seconds"
+            ]
         except PeerFailed:
             self.__exit__()
             raise
@@ -173,10 +205,16 @@ class Side:
             equal = self.scores.tobytes() == ours.scores.tobytes()
         else:
             equal = self.scores.shape == ours.scores.shape and np.allclose(
-                self.scores, ours.scores, rtol=0, atol=self.peer.tolerance, equal_nan=True
+                self.scores,
+                ours.scores,
+                rtol=0,
+                atol=self.peer.tolerance,
+                equal_nan=True,
             )
         if not equal:
-            raise ResultsDiffer(f"the test scores of {ours.name} are not those of {self.name}")
+            raise ResultsDiffer(
+                f"the test scores of {ours.name} are not those of {self.name}"
+            )
 
     def __enter__(self) -> Side:
         return self
@@ -238,7 +276,12 @@ class Sides:
     def processes(self, name: str) -> list[psutil.Process]:
         """Every process of a side."""
         own = self.cluster.processes() if name == OURS else []
-        return [*self._sides[name].processes(), *own]
+        return list(
+            {
+                process.pid: process
+                for process in [*self._sides[name].processes(), *own]
+            }.values()
+        )
 
     def check(self) -> None:
         """Compare every peer's last scores with Crossfold's; raise ResultsDiffer."""

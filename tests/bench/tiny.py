@@ -33,21 +33,34 @@ def _calls(sides: Sides, repeat: int) -> list[Figure]:
     through = {name: f"{name} joblib" for name in JOBLIB if name in sides}
     own = {name: f"{name} own" for name in OWN if name in sides}
     rates: dict[str, Callable[[], float]] = {OURS: lambda: sides[OURS].calls("joblib")}
-    rates |= {label: lambda name=name: sides[name].calls("joblib") for name, label in through.items()}
-    rates |= {label: lambda name=name: sides[name].calls("own") for name, label in own.items()}
+    rates |= {
+        label: lambda name=name: sides[name].calls("joblib")
+        for name, label in through.items()
+    }
+    rates |= {
+        label: lambda name=name: sides[name].calls("own") for name, label in own.items()
+    }
     for rate in rates.values():
         rate()
     measured = interleaved(rates, repeat)
 
     def row(
-        what: str, labels: Sequence[str], goal: str, met: Callable[[float, Mapping[str, float]], bool]
+        what: str,
+        labels: Sequence[str],
+        goal: str,
+        met: Callable[[float, Mapping[str, float]], bool],
     ) -> Figure:
         shown = {label: measured[label] for label in (OURS, *labels)}
         return figure("tiny", what, "calls/s", shown, goal, met, more_is_better=True)
 
     calls = f"{work.CALLS:,} empty calls through joblib"
     return [
-        row(calls, list(through.values()), ">= 10,000 calls/s", lambda ours, _: ours >= 10_000),
+        row(
+            calls,
+            list(through.values()),
+            ">= 10,000 calls/s",
+            lambda ours, _: ours >= 10_000,
+        ),
         row(
             f"{calls}, peers by their own API",
             list(own.values()),

@@ -47,9 +47,9 @@ class Search:
 
     def run(self, search_class: Callable[..., Any], **options: Any) -> Any:
         """Fit a search of this class, which takes the arguments of scikit-learn's GridSearchCV."""
-        return search_class(self.estimator, self.grid, cv=self.folds, refit=False, **options).fit(
-            self.X, self.y
-        )
+        return search_class(
+            self.estimator, self.grid, cv=self.folds, refit=False, **options
+        ).fit(self.X, self.y)
 
 
 def plain() -> Search:
@@ -70,7 +70,9 @@ class LeastSquares(RegressorMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> LeastSquares:
         """Solve the normal equations."""
-        self.coef_ = np.linalg.solve(X.T @ X + self.penalty * np.eye(X.shape[1]), X.T @ y)
+        self.coef_ = np.linalg.solve(
+            X.T @ X + self.penalty * np.eye(X.shape[1]), X.T @ y
+        )
         return self
 
     def score(self, X: np.ndarray, y: np.ndarray) -> float:
@@ -81,7 +83,9 @@ class LeastSquares(RegressorMixin, BaseEstimator):
 def fits() -> Search:
     """2,000 fits of about 1 ms, with all that scikit-learn does around a fit."""
     X, y = load_iris(return_X_y=True)
-    return Search(LeastSquares(), {"penalty": np.logspace(-6, 3, 20 if QUICK else 400)}, X, y)
+    return Search(
+        LeastSquares(), {"penalty": np.logspace(-6, 3, 20 if QUICK else 400)}, X, y
+    )
 
 
 def first() -> Search:
@@ -95,19 +99,29 @@ def data() -> Search:
     draw = np.random.default_rng(0)
     columns = 100
     X = draw.random((DATA_BYTES // 8 // columns, columns))
-    return Search(GaussianNB(), {"var_smoothing": [1e-9]}, X, (X[:, 0] > 0.5).astype(int), folds=10)
+    return Search(
+        GaussianNB(),
+        {"var_smoothing": [1e-9]},
+        X,
+        (X[:, 0] > 0.5).astype(int),
+        folds=10,
+    )
 
 
 def folds() -> Search:
     """Five folds of 1 GB, each used by four candidates."""
-    return replace(search("data"), grid={"var_smoothing": [1e-12, 1e-9, 1e-6, 1e-3]}, folds=5)
+    return replace(
+        search("data"), grid={"var_smoothing": [1e-12, 1e-9, 1e-6, 1e-3]}, folds=5
+    )
 
 
 def float32() -> Search:
     """Four small forests, which convert the same 100 MB to float32."""
     X = search("data").X[: DATA_BYTES // 8_000]
     forest = RandomForestClassifier(4, max_depth=3, max_features=1, random_state=0)
-    return Search(forest, {"min_samples_leaf": [1, 10, 100, 1000]}, X, (X[:, 0] > 0.5).astype(int))
+    return Search(
+        forest, {"min_samples_leaf": [1, 10, 100, 1000]}, X, (X[:, 0] > 0.5).astype(int)
+    )
 
 
 def prefix() -> Search:
@@ -115,15 +129,24 @@ def prefix() -> Search:
     texts, labels = reviews()
     if QUICK:
         texts, labels = texts[:300], labels[:300]
-    estimator = Pipeline([("text", TfidfVectorizer(ngram_range=(1, 2))), ("model", RidgeClassifier())])
-    grid = {"text__sublinear_tf": [False, True], "model__alpha": np.logspace(-2, 3, 4 if QUICK else 24)}
+    estimator = Pipeline(
+        [("text", TfidfVectorizer(ngram_range=(1, 2))), ("model", RidgeClassifier())]
+    )
+    grid = {
+        "text__sublinear_tf": [False, True],
+        "model__alpha": np.logspace(-2, 3, 4 if QUICK else 24),
+    }
     return Search(estimator, grid, texts, labels)
 
 
 def forests() -> Search:
     """Random forests of 10 to 300 trees on digits."""
     sizes = [5, 10, 20] if QUICK else range(10, 301, 10)
-    return Search(RandomForestClassifier(random_state=0), {"n_estimators": list(sizes)}, *_digits())
+    return Search(
+        RandomForestClassifier(random_state=0),
+        {"n_estimators": list(sizes)},
+        *_digits(),
+    )
 
 
 def boostings() -> Search:
@@ -138,7 +161,12 @@ def neighbours() -> Search:
     draw = np.random.default_rng(0)
     X = draw.normal(size=(1_000 if QUICK else 20_000, 6))
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    return Search(KNeighborsClassifier(), {"n_neighbors": [1, 3, 5, 8, 12, 20, 30, 40, 50, 60]}, X, y)
+    return Search(
+        KNeighborsClassifier(),
+        {"n_neighbors": [1, 3, 5, 8, 12, 20, 30, 40, 50, 60]},
+        X,
+        y,
+    )
 
 
 def _digits() -> tuple[Any, Any]:
@@ -150,10 +178,18 @@ def reviews() -> tuple[list[str], np.ndarray]:
     """Sentences and whether they please; made-up ones where the reviews are not at hand."""
     if REVIEWS.exists():
         rows = [json.loads(line) for line in REVIEWS.read_text().splitlines()]
-        return [row["review"] for row in rows], np.array([row["rating"] > 0 for row in rows], int)
+        return [row["review"] for row in rows], np.array(
+            [row["rating"] > 0 for row in rows], int
+        )
     draw = random.Random(0)
-    words = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 9))) for _ in range(6000)]
-    texts = [" ".join(words[int(draw.paretovariate(0.6)) % 6000] for _ in range(22)) for _ in range(3700)]
+    words = [
+        "".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 9)))
+        for _ in range(6000)
+    ]
+    texts = [
+        " ".join(words[int(draw.paretovariate(0.6)) % 6000] for _ in range(22))
+        for _ in range(3700)
+    ]
     return texts, np.array([words[1] in text for text in texts], int)
 
 
@@ -189,7 +225,9 @@ def nothing(number: int) -> int:
 
 def scores(results: Mapping[str, Any], folds: int) -> np.ndarray:
     """The test scores of `cv_results_`, candidates x folds."""
-    return np.column_stack([results[f"split{fold}_test_score"] for fold in range(folds)]).astype(float)
+    return np.column_stack(
+        [results[f"split{fold}_test_score"] for fold in range(folds)]
+    ).astype(float)
 
 
 def to_text(values: np.ndarray) -> str:

@@ -43,8 +43,12 @@ class PrivateCluster:
         return {
             **os.environ,
             # As in an activated virtual environment: the binary runs `python3` unless told otherwise.
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY / "tests"), inherited])),
+            "PATH": os.pathsep.join(
+                [str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(REPOSITORY / "tests"), inherited])
+            ),
             **self.settings,
             **extra,
         }
@@ -60,7 +64,9 @@ class PrivateCluster:
             text=True,
             timeout=timeout,
         )
-        assert done.returncode == 0, f"{script.name} exited with {done.returncode}:\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"{script.name} exited with {done.returncode}:\n{done.stderr}"
+        )
         return done.stdout
 
     def start(self, script: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -79,7 +85,9 @@ class PrivateCluster:
     def folder(self) -> Path:
         """The one embedded cluster's folder: the one with a socket."""
         sockets = list(self.home.glob("crossfold/*/sock"))
-        assert len(sockets) == 1, f"one cluster was expected under {self.home}, found {sockets}"
+        assert len(sockets) == 1, (
+            f"one cluster was expected under {self.home}, found {sockets}"
+        )
         return sockets[0].parent
 
     def processes(self) -> list[psutil.Process]:
@@ -88,7 +96,9 @@ class PrivateCluster:
 
     def daemons(self) -> list[psutil.Process]:
         """The ``crossfold up`` processes."""
-        return [process for process in self.processes() if "up" in process.cmdline()[1:2]]
+        return [
+            process for process in self.processes() if "up" in process.cmdline()[1:2]
+        ]
 
     def daemon(self) -> psutil.Process:
         """The one ``crossfold up`` process."""
@@ -101,7 +111,8 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in process.cmdline() and not _is_runtime(process.parent())
+            if "crossfold._runtime" in process.cmdline()
+            and not _is_runtime(process.parent())
         ]
 
     def slots(self) -> list[psutil.Process]:
@@ -109,7 +120,8 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in process.cmdline() and _is_runtime(process.parent())
+            if "crossfold._runtime" in process.cmdline()
+            and _is_runtime(process.parent())
         ]
 
     def stop(self) -> None:
@@ -124,7 +136,11 @@ class PrivateCluster:
 
     def wait_until_gone(self, seconds: float) -> None:
         """Wait until no process of the cluster is left."""
-        wait_until(lambda: not self.processes(), seconds, lambda: f"still running: {self.processes()}")
+        wait_until(
+            lambda: not self.processes(),
+            seconds,
+            lambda: f"still running: {self.processes()}",
+        )
 
     def __enter__(self) -> PrivateCluster:
         return self
@@ -144,7 +160,9 @@ class PrivateCluster:
             return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
+def wait_until(
+    condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]
+) -> None:
     """Wait for what sends no signal, such as another process's end; `otherwise` says what was seen."""
     deadline = time.monotonic() + seconds
     while not condition():

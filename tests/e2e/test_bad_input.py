@@ -15,7 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from crossfold.ensemble import StackingClassifier, VotingClassifier
-from crossfold.model_selection import GridSearchCV, cross_val_score, cross_validate, permutation_test_score
+from crossfold.model_selection import (
+    GridSearchCV,
+    cross_val_score,
+    cross_validate,
+    permutation_test_score,
+)
 from crossfold.v1 import job_pb2, job_pb2_grpc, task_pb2
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -68,7 +73,9 @@ BAD_JOBS = {
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder with iris.parquet and damaged relatives of it."""
-    frame = pd.DataFrame(X, columns=["sepal_length", "sepal_width", "petal_length", "petal_width"])
+    frame = pd.DataFrame(
+        X, columns=["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    )
     frame["species"] = Y
     frame.to_parquet(tmp_path / "iris.parquet", index=False)
     frame.iloc[:0].to_csv(tmp_path / "header.csv", index=False)
@@ -86,7 +93,8 @@ def test_job_file(name: str, crossfold_cli: Cli, files: Path) -> None:
     changed, named = BAD_JOBS[name]
     job = files / "job.yaml"
     job.write_text(
-        "\n".join(f"{key}: {value}" for key, value in {**JOB, **changed}.items()), encoding="utf-8"
+        "\n".join(f"{key}: {value}" for key, value in {**JOB, **changed}.items()),
+        encoding="utf-8",
     )
 
     done = crossfold_cli("run", job)
@@ -124,9 +132,13 @@ def test_an_unknown_parameter_is_named() -> None:
 
 def test_an_unknown_column_is_named() -> None:
     frame = pd.DataFrame(X, columns=list("abcd"))
-    pipeline = make_pipeline(ColumnTransformer([("scale", StandardScaler(), ["a", "height"])]), Ridge())
+    pipeline = make_pipeline(
+        ColumnTransformer([("scale", StandardScaler(), ["a", "height"])]), Ridge()
+    )
     with pytest.raises(ValueError, match="height|column"):
-        GridSearchCV(pipeline, {"ridge__alpha": [1.0]}, error_score="raise").fit(frame, Y)
+        GridSearchCV(pipeline, {"ridge__alpha": [1.0]}, error_score="raise").fit(
+            frame, Y
+        )
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
@@ -196,19 +208,29 @@ class Connected(DecisionTreeClassifier):
     ],
     ids=["search", "pipeline", "voting", "stacking", "permutations"],
 )
-def test_an_estimator_that_cannot_be_copied_is_named_with_its_attribute(run: Callable[..., Any]) -> None:
+def test_an_estimator_that_cannot_be_copied_is_named_with_its_attribute(
+    run: Callable[..., Any],
+) -> None:
     before = fits_started()
     with pytest.raises(crossfold.PicklingError, match=r"connection: .*lock"):
         run(Connected(threading.Lock()))
     assert fits_started() == before
 
 
-def test_a_fitted_estimator_that_cannot_come_back_is_named_with_its_attribute(tmp_path: Path) -> None:
+def test_a_fitted_estimator_that_cannot_come_back_is_named_with_its_attribute(
+    tmp_path: Path,
+) -> None:
     model = Connected(connects=True)
-    with pytest.raises(crossfold.PicklingError, match=r"Connected\.session_\['lock'\]: .*lock"):
+    with pytest.raises(
+        crossfold.PicklingError, match=r"Connected\.session_\['lock'\]: .*lock"
+    ):
         cross_validate(model, X, Y, return_estimator=True)
-    with pytest.raises(crossfold.PicklingError, match=r"keep_models: .*Connected\.session_\['lock'\]"):
-        GridSearchCV(model, {"connects": [True]}, keep_models=tmp_path / "models").fit(X, Y)
+    with pytest.raises(
+        crossfold.PicklingError, match=r"keep_models: .*Connected\.session_\['lock'\]"
+    ):
+        GridSearchCV(model, {"connects": [True]}, keep_models=tmp_path / "models").fit(
+            X, Y
+        )
     assert np.isfinite(cross_validate(model, X, Y)["test_score"]).all()
 
 
@@ -229,7 +251,9 @@ def test_another_python_minor_version_is_refused(
             other = task_pb2.Environment(python="3.9.7")
             jobs.Hello(job_pb2.HelloRequest(environment=other), timeout=30)
         with pytest.raises(grpc.RpcError) as package:
-            other = task_pb2.Environment(python=mine.python, packages={"scikit-learn": "1.2.0"})
+            other = task_pb2.Environment(
+                python=mine.python, packages={"scikit-learn": "1.2.0"}
+            )
             jobs.Hello(job_pb2.HelloRequest(environment=other), timeout=30)
 
     for caught, theirs, ours in [

@@ -25,8 +25,12 @@ Y = (X[:, 0] > 0.3).astype(int)
 FOLDS = 3
 
 
-def search(ms: Any, estimator: Any, grid: dict[str, list[Any]], data: Any = X, **options: Any) -> Any:
-    return ms.GridSearchCV(estimator, grid, cv=FOLDS, refit=False, **options).fit(data, Y)
+def search(
+    ms: Any, estimator: Any, grid: dict[str, list[Any]], data: Any = X, **options: Any
+) -> Any:
+    return ms.GridSearchCV(estimator, grid, cv=FOLDS, refit=False, **options).fit(
+        data, Y
+    )
 
 
 def compare(estimator: Any, grid: dict[str, list[Any]], data: Any = X) -> list[str]:
@@ -54,7 +58,9 @@ class Stump(ClassifierMixin, BaseEstimator):
         column = X[:, [self.column]]
         column = column.toarray() if sparse.issparse(column) else column.copy()
         (X.data if sparse.issparse(X) else X)[...] += 1.0
-        return (column.ravel() > self.threshold_ + 0.01 * self.X_[:, self.column].mean()).astype(int)
+        return (
+            column.ravel() > self.threshold_ + 0.01 * self.X_[:, self.column].mean()
+        ).astype(int)
 
 
 COLUMNS = {"column": list(range(8))}
@@ -76,14 +82,20 @@ def test_fits_that_write_into_their_rows_harm_nobody(kind: str) -> None:
 
 def test_conversions_are_done_once_per_split() -> None:
     # Trees of other seeds are no family: each is fitted.
-    ways = compare(DecisionTreeClassifier(max_depth=1, max_features=2), {"random_state": list(range(12))})
+    ways = compare(
+        DecisionTreeClassifier(max_depth=1, max_features=2),
+        {"random_state": list(range(12))},
+    )
     over = [way for way in ways if "fold: conversion taken over" in way]
     assert len(over) >= 6 * FOLDS and all("fold: taken" in way for way in over)
 
 
 def test_data_frames_are_left_to_scikit_learn() -> None:
     frame = pd.DataFrame(X[:, :40]).rename(columns=str)
-    assert not any("fold" in way for way in compare(GaussianNB(), {"var_smoothing": [1e-9, 1e-8]}, frame))
+    assert not any(
+        "fold" in way
+        for way in compare(GaussianNB(), {"var_smoothing": [1e-9, 1e-8]}, frame)
+    )
 
 
 def test_nothing_is_shared_when_that_is_asked_for() -> None:

@@ -39,14 +39,16 @@ def test_equals_scikit_learn(name: str) -> None:
 
 def verbose_lines(ms: Any, printed: pytest.CaptureFixture[str]) -> list[str]:
     """What a search prints at its most talkative, without its times."""
-    ms.GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2, verbose=10, n_jobs=None, refit=False).fit(
-        *cases.classes()
-    )
+    ms.GridSearchCV(
+        SVC(), {"C": [0.1, 1.0]}, cv=2, verbose=10, n_jobs=None, refit=False
+    ).fit(*cases.classes())
     lines = re.sub(r"total time=.*", "", printed.readouterr().out).splitlines()
     return sorted(line for line in lines if line.startswith(("[CV", "Fitting")))
 
 
-def test_verbose_output_reaches_the_callers_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_output_reaches_the_callers_stdout(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     expected = verbose_lines(sklearn.model_selection, capsys)
     assert len(expected) == 9
     assert verbose_lines(crossfold.model_selection, capsys) == expected
@@ -58,7 +60,9 @@ def test_a_search_is_cloned_printed_and_pickled_as_scikit_learns() -> None:
         for ms in (crossfold.model_selection, sklearn.model_selection)
     )
     assert repr(ours) == repr(theirs)
-    mine, other = (inspect.signature(type(search)).parameters for search in (ours, theirs))
+    mine, other = (
+        inspect.signature(type(search)).parameters for search in (ours, theirs)
+    )
     assert [str(mine[name]) for name in other] == list(map(str, other.values()))
     assert repr(clone(ours)) == repr(theirs)
     X, y = cases.classes()

@@ -42,7 +42,9 @@ def notebook(shared_cluster: PrivateCluster) -> Iterator[Notebook]:
         yield running
 
 
-def test_output_and_progress_appear_below_the_cell_that_called_fit(notebook: Notebook) -> None:
+def test_output_and_progress_appear_below_the_cell_that_called_fit(
+    notebook: Notebook,
+) -> None:
     first = notebook.run("scores = cross_val_score(Prints(), X, y, cv=4)")
     second = notebook.run("cross_val_score(Prints(), X[:10], y[:10], cv=2).tolist()")
 
@@ -69,7 +71,9 @@ cross_val_score(Prints(), X, y, cv=2).tolist()
     assert "Warning" not in cell.stderr
 
 
-def test_the_stop_button_stops_the_fits_and_the_kernel_goes_on(notebook: Notebook, tmp_path: Path) -> None:
+def test_the_stop_button_stops_the_fits_and_the_kernel_goes_on(
+    notebook: Notebook, tmp_path: Path
+) -> None:
     gate = Gate(tmp_path)
     source = f"""
 from faults.gate import GatedSVC
@@ -212,7 +216,9 @@ models = cross_validate(Returned(), X, y, cv=2, return_estimator=True)["estimato
     assert notebook.run(redefine).values == ["[2.0, 2.0]"]
 
 
-def test_a_function_of_a_parallel_is_used_as_it_is_defined_now(notebook: Notebook) -> None:
+def test_a_function_of_a_parallel_is_used_as_it_is_defined_now(
+    notebook: Notebook,
+) -> None:
     source = """
 import joblib, crossfold.joblib
 
@@ -231,4 +237,7 @@ found
 """
     for factor in (2, 3):
         cell = notebook.run(source.replace("FACTOR", str(factor)))
-        assert (cell.error, cell.values) == (None, [str([factor * x for x in range(4)])])
+        assert (cell.error, cell.values) == (
+            None,
+            [str([factor * x for x in range(4)])],
+        )

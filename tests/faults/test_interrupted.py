@@ -34,7 +34,9 @@ with parallel_config(backend="crossfold"):
 """
 
 
-def interrupt(cluster: PrivateCluster, client_script: Path, gate: Gate, folder: Path) -> None:
+def interrupt(
+    cluster: PrivateCluster, client_script: Path, gate: Gate, folder: Path
+) -> None:
     """Press Ctrl-C while two units of work run; check what a person would check."""
     client = cluster.start(client_script, str(folder))
     running = [gate.wait_for_fit(), gate.wait_for_fit()]
@@ -51,7 +53,11 @@ def interrupt(cluster: PrivateCluster, client_script: Path, gate: Gate, folder: 
 
 
 def test_a_search_stops_and_the_cluster_stays_usable(
-    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
+    cluster: PrivateCluster,
+    gate: Gate,
+    gated_search: Path,
+    tmp_path: Path,
+    right_answer: str,
 ) -> None:
     interrupt(cluster, gated_search, gate, tmp_path)
     assert len(cluster.daemons()) == 1
@@ -59,7 +65,9 @@ def test_a_search_stops_and_the_cluster_stays_usable(
     assert cluster.run(gated_search, str(tmp_path)) == right_answer
 
 
-def test_calls_stop(cluster: PrivateCluster, gate: Gate, script: Callable[..., Path], tmp_path: Path) -> None:
+def test_calls_stop(
+    cluster: PrivateCluster, gate: Gate, script: Callable[..., Path], tmp_path: Path
+) -> None:
     interrupt(cluster, script(CALLS), gate, tmp_path)
 
 

@@ -38,11 +38,19 @@ def is_running(pid: int) -> bool:
 
 def wait_for_end(pids: list[int], seconds: float) -> None:
     """Wait until none of the processes runs."""
-    wait_until(lambda: not any(map(is_running, pids)), seconds, lambda: f"one of {pids} still runs")
+    wait_until(
+        lambda: not any(map(is_running, pids)),
+        seconds,
+        lambda: f"one of {pids} still runs",
+    )
 
 
 def test_a_killed_slot_changes_nothing(
-    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
+    cluster: PrivateCluster,
+    gate: Gate,
+    gated_search: Path,
+    tmp_path: Path,
+    right_answer: str,
 ) -> None:
     client = cluster.start(gated_search, str(tmp_path))
     os.kill(gate.wait_for_fit(), signal.SIGKILL)
@@ -51,7 +59,11 @@ def test_a_killed_slot_changes_nothing(
 
 
 def test_every_slot_killed_twice_changes_nothing(
-    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
+    cluster: PrivateCluster,
+    gate: Gate,
+    gated_search: Path,
+    tmp_path: Path,
+    right_answer: str,
 ) -> None:
     client = cluster.start(gated_search, str(tmp_path))
     for _ in range(4):
@@ -61,7 +73,11 @@ def test_every_slot_killed_twice_changes_nothing(
 
 
 def test_a_killed_zygote_changes_nothing(
-    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
+    cluster: PrivateCluster,
+    gate: Gate,
+    gated_search: Path,
+    tmp_path: Path,
+    right_answer: str,
 ) -> None:
     client = cluster.start(gated_search, str(tmp_path))
     gate.wait_for_fit()
@@ -72,10 +88,21 @@ def test_a_killed_zygote_changes_nothing(
 
 
 @contextmanager
-def external_worker(cluster: PrivateCluster, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def external_worker(
+    cluster: PrivateCluster, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """`crossfold worker` with one slot on a cluster that runs."""
     worker = subprocess.Popen(
-        [str(BINARY), "worker", "--dir", str(folder), "--slots", "1", "--python", sys.executable],
+        [
+            str(BINARY),
+            "worker",
+            "--dir",
+            str(folder),
+            "--slots",
+            "1",
+            "--python",
+            sys.executable,
+        ],
         env=cluster.environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -88,7 +115,11 @@ def external_worker(cluster: PrivateCluster, folder: Path) -> Iterator[subproces
 
 
 def test_a_killed_worker_changes_nothing(
-    gate: Gate, gated_search: Path, script: Callable[..., Path], tmp_path: Path, right_answer: str
+    gate: Gate,
+    gated_search: Path,
+    script: Callable[..., Path],
+    tmp_path: Path,
+    right_answer: str,
 ) -> None:
     with PrivateCluster(idle_timeout="60s", slots=1) as cluster:
         cluster.run(script("import crossfold\ncrossfold.connect()\n", "connect.py"))
@@ -106,7 +137,11 @@ def test_a_killed_worker_changes_nothing(
 
 
 def test_a_killed_daemon_is_reported_and_the_next_search_works(
-    cluster: PrivateCluster, gate: Gate, script: Callable[..., Path], tmp_path: Path, right_answer: str
+    cluster: PrivateCluster,
+    gate: Gate,
+    script: Callable[..., Path],
+    tmp_path: Path,
+    right_answer: str,
 ) -> None:
     gated_search = script(
         GATED_SEARCH.replace("search.fit(", "try:\n    search.fit(").replace(
@@ -127,7 +162,9 @@ print(""",
     wait_for_end([fitting], 5)
 
     assert client.stdout is not None
-    assert select.select([client.stdout], [], [], 10)[0], "the client has not noticed after 10 s"
+    assert select.select([client.stdout], [], [], 10)[0], (
+        "the client has not noticed after 10 s"
+    )
     report = client.stdout.readline()
     gate.open()
 

@@ -120,6 +120,7 @@ class _Child:
             self._flush()
             while (body := _frames.read(stream)) is not None:
                 self._run(ToChild.FromString(body).run)
+                self._runner.memory.wait(self._connection)
         except (BrokenPipeError, ConnectionResetError):
             return  # Go has closed the socket: nobody wants the rest
 

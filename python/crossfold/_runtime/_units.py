@@ -17,6 +17,7 @@ from crossfold._pickling import explain_return
 from crossfold._runtime import _failures, _keras, _objects, _ways
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._eval_set import attach
+from crossfold._runtime._memory import Memory
 from crossfold._runtime._predict import Predictor
 from crossfold._runtime._prefix import Bill, Sharing
 from crossfold._runtime._same_code import SameCode
@@ -47,12 +48,15 @@ class Runner:
         self._place = _Place()
         self._threads = Threads()
         self._code = SameCode()
+        self.memory = Memory()
 
     def units(self, run: Run) -> Iterator[Unit]:
         """Return the units of a task in order. They raise nothing: an error is a Result."""
         task, store_dir = run.task, run.store_dir
         self._place.enter(task.code)
         self._threads.allow(task.code.threads or 1)
+        # What a limit allows is counted from what the process holds before the fit.
+        self.memory.expect(0 if task.limits.fit_bytes else _arrow.size(store_dir, task.dataset_id))
         refusal = self._code.refusal(task.environment.code)
         if task.HasField("limits") and refusal is None:
             self._prepare(task, store_dir)
@@ -87,6 +91,7 @@ class Runner:
             result.ClearField("value")
             result.failure.CopyFrom(_failures.from_exception(error, store_dir))
         result.slot_seconds = time.perf_counter() - start
+        self.memory.after_fit()
         result.ways.extend(_ways.take())
         output, warnings = self._capture.take()
         if output:

@@ -18,7 +18,12 @@ class Dask(serve.Runner):
     def start(self, processes: int) -> None:
         super().start(processes)
         self.client = Client(
-            LocalCluster(n_workers=processes, threads_per_worker=1, processes=True, dashboard_address=None)
+            LocalCluster(
+                n_workers=processes,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+            )
         )
 
     @contextlib.contextmanager
@@ -28,7 +33,9 @@ class Dask(serve.Runner):
             yield
 
     def own_calls(self, count: int) -> list[int]:
-        return self.client.gather(self.client.map(work.nothing, range(count), pure=False))
+        return self.client.gather(
+            self.client.map(work.nothing, range(count), pure=False)
+        )
 
 
 if __name__ == "__main__":

@@ -27,14 +27,28 @@ _LEARNED = (
     "classes_", "estimators_", "named_estimators_", "stack_method_", "n_features_in_", "feature_names_in_",
     "estimators_samples_", "estimators_features_", "oob_score_", "oob_decision_function_", "oob_prediction_",
 )  # fmt: skip
-_METHODS = ("predict", "predict_proba", "decision_function", "predict_log_proba", "transform")
+_METHODS = (
+    "predict",
+    "predict_proba",
+    "decision_function",
+    "predict_log_proba",
+    "transform",
+)
 
 
 def _view(ensemble: Any, X: Any) -> dict[str, Any]:
     """Everything a user reads off a fitted ensemble."""
-    learned = {name: getattr(ensemble, name) for name in _LEARNED if hasattr(ensemble, name)}
-    called = {name: getattr(ensemble, name)(X) for name in _METHODS if hasattr(ensemble, name)}
-    members = [each.predict(X) for each in ensemble.estimators_ if "estimators_features_" not in learned]
+    learned = {
+        name: getattr(ensemble, name) for name in _LEARNED if hasattr(ensemble, name)
+    }
+    called = {
+        name: getattr(ensemble, name)(X) for name in _METHODS if hasattr(ensemble, name)
+    }
+    members = [
+        each.predict(X)
+        for each in ensemble.estimators_
+        if "estimators_features_" not in learned
+    ]
     return {**learned, **called, "members": members, "repr": repr(ensemble)}
 
 
@@ -47,7 +61,11 @@ def _classifiers() -> list[tuple[str, Any]]:
 
 
 def _regressors() -> list[tuple[str, Any]]:
-    return [("ridge", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)), ("svr", SVR())]
+    return [
+        ("ridge", Ridge()),
+        ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)),
+        ("svr", SVR()),
+    ]
 
 
 def _frame() -> tuple[pd.DataFrame, pd.Series]:
@@ -65,7 +83,9 @@ def voting_by_majority(es: Any) -> Any:
 @ensemble_case
 def voting_by_weighted_probabilities_of_text_labels(es: Any) -> Any:
     X, y = _frame()
-    vote = es.VotingClassifier(_classifiers(), voting="soft", weights=[2, 1, 1], flatten_transform=False)
+    vote = es.VotingClassifier(
+        _classifiers(), voting="soft", weights=[2, 1, 1], flatten_transform=False
+    )
     return _view(vote.fit(X, y), X), vote.fit_transform(X, y)
 
 
@@ -94,7 +114,9 @@ def voting_with_routed_metadata(es: Any) -> Any:
     X, y = numbers()
     with sklearn.config_context(enable_metadata_routing=True):
         weighted = Ridge().set_fit_request(sample_weight=True)
-        plain = DecisionTreeRegressor(max_depth=2, random_state=0).set_fit_request(sample_weight=False)
+        plain = DecisionTreeRegressor(max_depth=2, random_state=0).set_fit_request(
+            sample_weight=False
+        )
         vote = es.VotingRegressor([("weighted", weighted), ("plain", plain)])
         return _view(vote.fit(X, y, sample_weight=np.linspace(0.1, 2.0, 90)), X)
 
@@ -130,7 +152,9 @@ def stacking_of_text_labels_with_the_columns_themselves(es: Any) -> Any:
 @ensemble_case
 def stacking_of_two_classes_with_weights(es: Any) -> Any:
     X, y = classes(count=2)
-    stack = es.StackingClassifier(_classifiers()[1:], cv=3, stack_method="predict_proba")
+    stack = es.StackingClassifier(
+        _classifiers()[1:], cv=3, stack_method="predict_proba"
+    )
     return _view(stack.fit(X, y, sample_weight=np.linspace(0.5, 1.5, 90)), X)
 
 
@@ -147,7 +171,9 @@ def stacking_of_several_labels_at_once(es: Any) -> Any:
 @ensemble_case
 def stacking_of_regressors(es: Any) -> Any:
     X, y = numbers()
-    stack = es.StackingRegressor(_regressors(), cv=KFold(4, shuffle=True, random_state=1))
+    stack = es.StackingRegressor(
+        _regressors(), cv=KFold(4, shuffle=True, random_state=1)
+    )
     return _view(stack.fit(X, y), X), stack.fit_transform(X, y)
 
 
@@ -155,7 +181,10 @@ def stacking_of_regressors(es: Any) -> Any:
 def stacking_of_sparse_rows(es: Any) -> Any:
     X, y = classes()
     X = sparse.csr_matrix(np.where(np.abs(X) > 0.7, X, 0))
-    members = [("tree", DecisionTreeClassifier(max_depth=3, random_state=0)), ("svc", SVC())]
+    members = [
+        ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
+        ("svc", SVC()),
+    ]
     stack = es.StackingClassifier(members, cv=3, passthrough=True)
     view = _view(stack.fit(X, y), X)
     return {**view, "transform": view["transform"].toarray()}
@@ -166,7 +195,12 @@ def stacking_of_texts(es: Any) -> Any:
     X, y = _texts()
     members = [
         ("bayes", make_pipeline(TfidfVectorizer(), MultinomialNB())),
-        ("svc", make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LinearSVC(random_state=0))),
+        (
+            "svc",
+            make_pipeline(
+                TfidfVectorizer(ngram_range=(1, 2)), LinearSVC(random_state=0)
+            ),
+        ),
     ]
     stack = es.StackingClassifier(members, cv=3).fit(X, y)
     return stack.predict_proba(X), stack.transform(X), stack.stack_method_
@@ -183,7 +217,10 @@ def stacking_of_members_that_are_fitted(es: Any) -> Any:
 def stacking_with_routed_metadata(es: Any) -> Any:
     X, y = numbers()
     with sklearn.config_context(enable_metadata_routing=True):
-        members = [(name, each.set_fit_request(sample_weight=True)) for name, each in _regressors()]
+        members = [
+            (name, each.set_fit_request(sample_weight=True))
+            for name, each in _regressors()
+        ]
         final = Ridge().set_fit_request(sample_weight=True)
         stack = es.StackingRegressor(members, final_estimator=final, cv=3)
         return _view(stack.fit(X, y, sample_weight=np.linspace(0.1, 2.0, 90)), X)
@@ -215,19 +252,25 @@ def stacking_of_a_regressor_with_a_decision_function(es: Any) -> Any:
 @ensemble_case
 def stacking_by_splits_given_as_a_generator(es: Any) -> Any:
     X, y = numbers()
-    stack = es.StackingRegressor(_regressors(), cv=(split for split in KFold(3).split(X)))
+    stack = es.StackingRegressor(
+        _regressors(), cv=(split for split in KFold(3).split(X))
+    )
     stack.fit(X, y)
     return stack.predict(X), stack.transform(X)
 
 
 @failing_ensemble_case(ValueError)
 def stacking_by_splits_that_are_no_partition(es: Any) -> Any:
-    return es.StackingRegressor(_regressors(), cv=ShuffleSplit(3, random_state=0)).fit(*numbers())
+    return es.StackingRegressor(_regressors(), cv=ShuffleSplit(3, random_state=0)).fit(
+        *numbers()
+    )
 
 
 @failing_ensemble_case(ValueError)
 def stacking_of_a_member_that_fails(es: Any) -> Any:
-    return es.StackingClassifier([("tree", DecisionTreeClassifier()), ("bad", Fragile(3.0))]).fit(*classes())
+    return es.StackingClassifier(
+        [("tree", DecisionTreeClassifier()), ("bad", Fragile(3.0))]
+    ).fit(*classes())
 
 
 @failing_ensemble_case(TypeError)
@@ -238,7 +281,9 @@ def stacking_with_weights_that_a_member_does_not_take(es: Any) -> Any:
 
 @failing_ensemble_case(ValueError)
 def stacking_by_a_method_that_a_member_lacks(es: Any) -> Any:
-    return es.StackingClassifier([("svc", LinearSVC())], stack_method="predict_proba").fit(*classes())
+    return es.StackingClassifier(
+        [("svc", LinearSVC())], stack_method="predict_proba"
+    ).fit(*classes())
 
 
 class Silent(ClassifierMixin, BaseEstimator):
@@ -257,13 +302,18 @@ def stacking_of_a_member_that_takes_no_weights_and_predicts_nothing(es: Any) -> 
 
 @failing_ensemble_case(ValueError)
 def stacking_with_a_final_estimator_of_another_kind(es: Any) -> Any:
-    return es.StackingClassifier(_classifiers(), final_estimator=Ridge()).fit(*classes())
+    return es.StackingClassifier(_classifiers(), final_estimator=Ridge()).fit(
+        *classes()
+    )
 
 
 @ensemble_case
 def bagging_of_trees_with_scores_out_of_the_bag(es: Any) -> Any:
     X, y = classes()
-    return _view(es.BaggingClassifier(n_estimators=25, oob_score=True, random_state=0).fit(X, y), X)
+    return _view(
+        es.BaggingClassifier(n_estimators=25, oob_score=True, random_state=0).fit(X, y),
+        X,
+    )
 
 
 @ensemble_case
@@ -279,14 +329,18 @@ def bagging_of_regressors_on_parts_of_rows_and_columns(es: Any) -> Any:
 @ensemble_case
 def bagging_with_weights(es: Any) -> Any:
     X, y = classes()
-    bag = es.BaggingClassifier(LogisticRegression(max_iter=300), n_estimators=7, random_state=1)
+    bag = es.BaggingClassifier(
+        LogisticRegression(max_iter=300), n_estimators=7, random_state=1
+    )
     return _view(bag.fit(X, y, sample_weight=np.linspace(0.5, 1.5, 90)), X)
 
 
 @ensemble_case
 def bagging_that_grows(es: Any) -> Any:
     X, y = classes()
-    bag = es.BaggingClassifier(n_estimators=4, warm_start=True, random_state=5).fit(X, y)
+    bag = es.BaggingClassifier(n_estimators=4, warm_start=True, random_state=5).fit(
+        X, y
+    )
     return _view(bag.set_params(n_estimators=9).fit(X, y), X)
 
 
@@ -294,7 +348,12 @@ def bagging_that_grows(es: Any) -> Any:
 def bagging_of_sparse_rows_in_a_row_of_its_own(es: Any) -> Any:
     X, y = classes()
     X = sparse.csc_matrix(np.where(np.abs(X) > 0.7, X, 0))
-    return _view(es.BaggingClassifier(SVC(), n_estimators=3, max_features=4, random_state=0).fit(X, y), X)
+    return _view(
+        es.BaggingClassifier(SVC(), n_estimators=3, max_features=4, random_state=0).fit(
+            X, y
+        ),
+        X,
+    )
 
 
 @ensemble_case

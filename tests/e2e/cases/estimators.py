@@ -31,7 +31,9 @@ from e2e.cases import case, classes, numbers
 from e2e.compare import search_view
 
 
-def _grid(ms: Any, estimator: Any, grid: Any, X: Any, y: Any, **options: Any) -> dict[str, Any]:
+def _grid(
+    ms: Any, estimator: Any, grid: Any, X: Any, y: Any, **options: Any
+) -> dict[str, Any]:
     return search_view(ms.GridSearchCV(estimator, grid, **options).fit(X, y), X)
 
 
@@ -42,28 +44,50 @@ def svc(ms: Any) -> Any:
 
 @case
 def svc_with_grids_that_leave_parameters_out(ms: Any) -> Any:
-    grids = [{"kernel": ["linear"], "C": [1, 10]}, {"kernel": ["rbf"], "gamma": [0.1, 0.01]}]
+    grids = [
+        {"kernel": ["linear"], "C": [1, 10]},
+        {"kernel": ["rbf"], "gamma": [0.1, 0.01]},
+    ]
     return _grid(ms, SVC(), grids, *classes())
 
 
 @case
 def svc_probabilities_by_platt_scaling(ms: Any) -> Any:
-    return _grid(ms, SVC(probability=True, random_state=3), {"C": [0.5, 2.0]}, *classes(), cv=3)
+    return _grid(
+        ms, SVC(probability=True, random_state=3), {"C": [0.5, 2.0]}, *classes(), cv=3
+    )
 
 
 @case
 def logistic_regression_with_convergence_warnings(ms: Any) -> Any:
-    return _grid(ms, LogisticRegression(max_iter=3), {"C": np.logspace(-2, 2, 4)}, *classes(), cv=3)
+    return _grid(
+        ms,
+        LogisticRegression(max_iter=3),
+        {"C": np.logspace(-2, 2, 4)},
+        *classes(),
+        cv=3,
+    )
 
 
 @case
 def ridge(ms: Any) -> Any:
-    return _grid(ms, Ridge(), {"alpha": np.logspace(-3, 3, 5), "solver": ["svd", "cholesky"]}, *numbers())
+    return _grid(
+        ms,
+        Ridge(),
+        {"alpha": np.logspace(-3, 3, 5), "solver": ["svd", "cholesky"]},
+        *numbers(),
+    )
 
 
 @case
 def lasso(ms: Any) -> Any:
-    return _grid(ms, Lasso(), {"alpha": [0.01, 0.1, 1.0]}, *numbers(), scoring="neg_mean_squared_error")
+    return _grid(
+        ms,
+        Lasso(),
+        {"alpha": [0.01, 0.1, 1.0]},
+        *numbers(),
+        scoring="neg_mean_squared_error",
+    )
 
 
 @case
@@ -74,7 +98,9 @@ def random_forest_seeded(ms: Any) -> Any:
 
 @case
 def random_forest_with_a_random_state_object(ms: Any) -> Any:
-    forest = RandomForestRegressor(n_estimators=5, random_state=np.random.RandomState(7))
+    forest = RandomForestRegressor(
+        n_estimators=5, random_state=np.random.RandomState(7)
+    )
     return _grid(ms, forest, {"max_features": [2, 4]}, *numbers(), cv=3)
 
 
@@ -89,7 +115,13 @@ def histogram_boosting_with_missing_values(ms: Any) -> Any:
 @case
 def gradient_boosting(ms: Any) -> Any:
     model = GradientBoostingClassifier(n_estimators=6, random_state=1)
-    return _grid(ms, model, {"learning_rate": [0.05, 0.2], "subsample": [0.7, 1.0]}, *classes(), cv=3)
+    return _grid(
+        ms,
+        model,
+        {"learning_rate": [0.05, 0.2], "subsample": [0.7, 1.0]},
+        *classes(),
+        cv=3,
+    )
 
 
 @case
@@ -100,7 +132,9 @@ def nearest_neighbours(ms: Any) -> Any:
 
 @case
 def naive_bayes(ms: Any) -> Any:
-    return _grid(ms, GaussianNB(), {"var_smoothing": np.logspace(-9, -1, 4)}, *classes())
+    return _grid(
+        ms, GaussianNB(), {"var_smoothing": np.logspace(-9, -1, 4)}, *classes()
+    )
 
 
 @case
@@ -124,7 +158,9 @@ def stochastic_gradient_descent(ms: Any) -> Any:
 @case
 def pipeline_of_scaler_pca_and_svc(ms: Any) -> Any:
     pipeline = make_pipeline(StandardScaler(), PCA(random_state=0), SVC())
-    return _grid(ms, pipeline, {"pca__n_components": [2, 4], "svc__C": [0.3, 3]}, *classes())
+    return _grid(
+        ms, pipeline, {"pca__n_components": [2, 4], "svc__C": [0.3, 3]}, *classes()
+    )
 
 
 @case
@@ -145,10 +181,15 @@ def calibrated_classifier(ms: Any) -> Any:
 
 @case
 def stacked_and_voting_classifiers(ms: Any) -> Any:
-    members = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=2, random_state=0))]
+    members = [
+        ("bayes", GaussianNB()),
+        ("tree", DecisionTreeClassifier(max_depth=2, random_state=0)),
+    ]
     stack = StackingClassifier(members, final_estimator=LogisticRegression(), cv=2)
     vote = VotingClassifier(members, voting="soft")
-    return _grid(ms, Pipeline([("model", stack)]), {"model": [stack, vote]}, *classes(), cv=3)
+    return _grid(
+        ms, Pipeline([("model", stack)]), {"model": [stack, vote]}, *classes(), cv=3
+    )
 
 
 @case
@@ -161,14 +202,23 @@ def transformed_target(ms: Any) -> Any:
 @case
 def kmeans_without_y(ms: Any) -> Any:
     X, _ = classes()
-    return _grid(ms, KMeans(n_init=2, random_state=0), {"n_clusters": [2, 3, 4]}, X, None, cv=3)
+    return _grid(
+        ms, KMeans(n_init=2, random_state=0), {"n_clusters": [2, 3, 4]}, X, None, cv=3
+    )
 
 
 @case
 def kernel_density_without_y(ms: Any) -> Any:
     X, _ = numbers()
-    search = ms.GridSearchCV(KernelDensity(), {"bandwidth": [0.5, 1.0, 2.0]}, cv=4).fit(X)
-    return search.cv_results_, search.best_index_, search.best_score_, search.score_samples(X)
+    search = ms.GridSearchCV(KernelDensity(), {"bandwidth": [0.5, 1.0, 2.0]}, cv=4).fit(
+        X
+    )
+    return (
+        search.cv_results_,
+        search.best_index_,
+        search.best_score_,
+        search.score_samples(X),
+    )
 
 
 @case

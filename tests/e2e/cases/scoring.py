@@ -42,7 +42,9 @@ def several_metrics_without_refit(ms: Any) -> Any:
 @case
 def a_dict_of_scorers(ms: Any) -> Any:
     scorers = {
-        "loss": make_scorer(log_loss, greater_is_better=False, response_method="predict_proba"),
+        "loss": make_scorer(
+            log_loss, greater_is_better=False, response_method="predict_proba"
+        ),
         "f1": make_scorer(f1_score, average="weighted"),
         "plain": "accuracy",
     }
@@ -99,7 +101,10 @@ def randomized_search_over_distributions(ms: Any) -> Any:
 @case
 def randomized_search_over_lists(ms: Any) -> Any:
     X, y = classes()
-    space = [{"max_depth": randint(1, 6)}, {"criterion": ["gini", "entropy"], "min_samples_leaf": [1, 2]}]
+    space = [
+        {"max_depth": randint(1, 6)},
+        {"criterion": ["gini", "entropy"], "min_samples_leaf": [1, 2]},
+    ]
     search = ms.RandomizedSearchCV(
         _TREE,
         space,
@@ -122,18 +127,29 @@ def one_candidate_on_two_splits(ms: Any) -> Any:
 def ties_between_candidates(ms: Any) -> Any:
     X, y = classes()
     grid = {"max_depth": [3, 3, 1], "random_state": [0, 1]}
-    return search_view(ms.GridSearchCV(DecisionTreeClassifier(), grid, cv=3).fit(X, y), X)
+    return search_view(
+        ms.GridSearchCV(DecisionTreeClassifier(), grid, cv=3).fit(X, y), X
+    )
 
 
 @case
 def parameters_of_mixed_types(ms: Any) -> Any:
     X, y = classes()
-    grid = {"max_features": [1, 0.5, "sqrt", None], "class_weight": [None, {0: 2, 1: 1, 2: 1}, "balanced"]}
+    grid = {
+        "max_features": [1, 0.5, "sqrt", None],
+        "class_weight": [None, {0: 2, 1: 1, 2: 1}, "balanced"],
+    }
     return search_view(ms.GridSearchCV(_TREE, grid, cv=2).fit(X, y), X)
 
 
 @case
 def a_refit_search_scores_new_rows(ms: Any) -> Any:
     X, y = classes()
-    search = ms.GridSearchCV(LogisticRegression(max_iter=300), {"C": [0.1, 1.0]}, scoring="neg_log_loss")
-    return search.fit(X[:60], y[:60]).score(X[60:], y[60:]), search.classes_, search.n_features_in_
+    search = ms.GridSearchCV(
+        LogisticRegression(max_iter=300), {"C": [0.1, 1.0]}, scoring="neg_log_loss"
+    )
+    return (
+        search.fit(X[:60], y[:60]).score(X[60:], y[60:]),
+        search.classes_,
+        search.n_features_in_,
+    )
