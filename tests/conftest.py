@@ -67,9 +67,7 @@ def crossfold_cli(
     if not BINARY.exists():
         pytest.fail(f"{BINARY} is missing: run `make setup`")
 
-    def run(
-        *arguments: str | Path, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(BINARY), *map(str, arguments)],
             env=cluster.environment(),

@@ -23,54 +23,38 @@ def blocks(document: str, language: str) -> list[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
-    targets = re.findall(
-        r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")
-    )
-    missing = [
-        t for t in targets if "://" not in t and not (document.parent / t).exists()
-    ]
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    missing = [t for t in targets if "://" not in t and not (document.parent / t).exists()]
     assert missing == []
 
 
-def test_the_quick_start_runs(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_the_quick_start_runs(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     quick_start = blocks("README.md", "python")[0]
     assert len(quick_start.strip().splitlines()) <= 15
     assert "'C': 1, 'gamma': 0.001" in cluster.run(script(quick_start))
 
 
 @pytest.mark.timeout(240)
-def test_the_keras_page_runs(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_the_keras_page_runs(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     examples, printed = (
         blocks("docs/keras.md", "python"),
         blocks("docs/keras.md", "text"),
     )
     output = cluster.run(script("\n".join(examples)), timeout=200)
     # Keras prints progress bars as well.
-    assert [line for line in output.splitlines() if "keras: " in line] == "".join(
-        printed
-    ).splitlines()
+    assert [line for line in output.splitlines() if "keras: " in line] == "".join(printed).splitlines()
 
 
 def test_the_go_example_is_the_one_that_is_compiled() -> None:
     (shown,) = blocks("README.md", "go")
-    assert shown in (ROOT / "examples" / "search" / "main.go").read_text(
-        encoding="utf-8"
-    )
+    assert shown in (ROOT / "examples" / "search" / "main.go").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/job-file.md"])
 def test_the_job_file_is_the_one_that_is_run(document: str) -> None:
-    assert blocks(document, "yaml") == [
-        (ROOT / "examples" / "wine.yaml").read_text(encoding="utf-8")
-    ]
+    assert blocks(document, "yaml") == [(ROOT / "examples" / "wine.yaml").read_text(encoding="utf-8")]
 
 
 def test_every_command_is_in_the_table(
@@ -78,9 +62,5 @@ def test_every_command_is_in_the_table(
 ) -> None:
     _, _, commands = crossfold_cli("--help").stdout.partition("Available Commands:")
     listed = set(re.findall(r"^  (\w+) ", commands, re.MULTILINE))
-    described = set(
-        re.findall(
-            r"`crossfold (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")
-        )
-    )
+    described = set(re.findall(r"`crossfold (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert listed - {"help"} == described

@@ -46,15 +46,9 @@ def imported(source: str, module: str, *, top_level: bool = False) -> Iterator[s
     pending: list[ast.AST] = [ast.parse(source)]
     while pending:
         node = pending.pop()
-        if top_level and isinstance(
-            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-        ):
+        if top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        if (
-            top_level
-            and isinstance(node, ast.If)
-            and "TYPE_CHECKING" in ast.unparse(node.test)
-        ):
+        if top_level and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             pending.extend(node.orelse)
             continue
         if isinstance(node, ast.Import):
@@ -77,9 +71,7 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
-def offenders(
-    paths: Iterator[Path], banned: tuple[str, ...], *, top_level: bool = False
-) -> list[str]:
+def offenders(paths: Iterator[Path], banned: tuple[str, ...], *, top_level: bool = False) -> list[str]:
     """A line for each import of `paths` that is banned."""
     return [
         f"{path.relative_to(PACKAGE)} imports {name}"
@@ -90,16 +82,11 @@ def offenders(
 
 
 def test_runtime_does_not_enter_the_client_or_the_bus() -> None:
-    assert (
-        offenders((PACKAGE / "_runtime").rglob("*.py"), (*CLIENT, "grpc", "nats")) == []
-    )
+    assert offenders((PACKAGE / "_runtime").rglob("*.py"), (*CLIENT, "grpc", "nats")) == []
 
 
 def test_arrow_is_shared_by_both_sides() -> None:
-    assert (
-        offenders(PACKAGE.glob("_arrow*.py"), (*CLIENT, "crossfold._runtime", "grpc"))
-        == []
-    )
+    assert offenders(PACKAGE.glob("_arrow*.py"), (*CLIENT, "crossfold._runtime", "grpc")) == []
 
 
 def test_nobody_speaks_to_the_bus() -> None:
@@ -142,10 +129,7 @@ def later():
     every = list(imported(source, "crossfold._runtime.fit"))
     assert {n for n in every if within(n, ("grpc", "pandas"))} == {"pandas", "grpc.aio"}
     assert "crossfold._runtime._client" in every
-    assert (
-        within("crossfold.joblib.Backend", CLIENT)
-        and "crossfold.joblib.Backend" in every
-    )
+    assert within("crossfold.joblib.Backend", CLIENT) and "crossfold.joblib.Backend" in every
     at_import = list(imported(source, "crossfold._runtime.fit", top_level=True))
     assert [n for n in at_import if within(n, HEAVY)] == ["numpy"]
     assert "crossfold._runtime._embedded" in at_import

@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.2
 
 
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
-    """Each side's script holds the same array; its memory counts, too."""
+    """Each side's script holds the same array; memory is that of all processes beside it."""
     figures = [_registering(repeat)]
     for processes in PROCESSES:
         figures += _search("data", peers, repeat, processes)
@@ -56,30 +56,24 @@ def _registering(repeat: int) -> Figure:
     )
 
 
-def _search(
-    case: str, peers: Sequence[str], repeat: int, processes: int
-) -> list[Figure]:
+def _search(case: str, peers: Sequence[str], repeat: int, processes: int) -> list[Figure]:
     with Sides(peers, processes) as sides:
         peaks: dict[str, list[float]] = {name: [] for name in sides}
 
         def seconds_of(name: str) -> float:
-            with Watch(lambda: sides.processes(name)) as watch:
+            with Watch(lambda: sides.processes(name)[1:]) as watch:
                 seconds = sides[name].search(case)
             peaks[name].append(watch.peak / 1e9)
             return seconds
 
-        measured = interleaved(
-            {name: lambda name=name: seconds_of(name) for name in sides}, repeat
-        )
+        measured = interleaved({name: lambda name=name: seconds_of(name) for name in sides}, repeat)
         sides.check()
     search = work.search(case)
     size = search.X.nbytes / 1e9
     bound = 1.2 * size + min(processes, search.folds) * size * (1 - 1 / search.folds)
     candidates = len(ParameterGrid(search.grid))
     work_of = (
-        f"{search.folds} folds"
-        if candidates == 1
-        else f"{search.folds} folds x {candidates} candidates"
+        f"{search.folds} folds" if candidates == 1 else f"{search.folds} folds x {candidates} candidates"
     )
     what = f"{size:.2g} GB, {work_of}, {processes} processes"
     return [
@@ -93,7 +87,7 @@ def _search(
         ),
         figure(
             "data",
-            f"{what}: PSS of all",
+            f"{what}: PSS of all beside the script",
             "GB",
             peaks,
             f"<= {bound:.2g} GB: 1.2 x data + folds in use",
@@ -121,9 +115,7 @@ class Watch:
 
     def _look(self) -> None:
         while True:
-            self.peak = max(
-                self.peak, sum(_pss(process) for process in self._processes())
-            )
+            self.peak = max(self.peak, sum(_pss(process) for process in self._processes()))
             if self._stop.wait(LOOK_SECONDS):
                 return
 

@@ -98,14 +98,10 @@ def _policy_calls() -> list[Figure]:
         "-benchtime=100x",
         "./bridge/policy",
     ]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     figures = []
     for name, most in (("First", 20.0), ("Warm", 0.5)):
-        found = re.findall(
-            rf"^Benchmark{name}Call\S*\s+\d+\s+(\S+) ns/op", done.stdout, re.MULTILINE
-        )
+        found = re.findall(rf"^Benchmark{name}Call\S*\s+\d+\s+(\S+) ns/op", done.stdout, re.MULTILINE)
         figures.append(
             figure(
                 "ensemble",
@@ -122,30 +118,17 @@ def _policy_calls() -> list[Figure]:
 
 def _greedy(name: str, candidates: Sequence[Any], X: Any, y: Any) -> Figure:
     """The held-out log loss of an ensemble and of its best single candidate, checked against numpy."""
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.4, random_state=0, stratify=y
-    )
-    search = EnsembleSearchCV(candidates, scoring="neg_log_loss", cv=CV).fit(
-        X_train, y_train
-    )
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, random_state=0, stratify=y)
+    search = EnsembleSearchCV(candidates, scoring="neg_log_loss", cv=CV).fit(X_train, y_train)
     library = reference.out_of_fold(candidates, X_train, y_train, CV)
-    weights, score = reference.greedy(
-        library, y_train, reference.neg_log_loss, rounds=50
-    )
+    weights, score = reference.greedy(library, y_train, reference.neg_log_loss, rounds=50)
     members = np.flatnonzero(weights)
-    if (
-        search.member_indices_ != members.tolist()
-        or abs(search.ensemble_score_ - score) > 1e-12
-    ):
-        raise ResultsDiffer(
-            f"{name}: the ensemble scores {search.ensemble_score_!r}, in numpy {score!r}"
-        )
+    if search.member_indices_ != members.tolist() or abs(search.ensemble_score_ - score) > 1e-12:
+        raise ResultsDiffer(f"{name}: the ensemble scores {search.ensemble_score_!r}, in numpy {score!r}")
     np.testing.assert_allclose(search.weights_, weights[members], rtol=0, atol=1e-12)
     results = search.cv_results_
     best = results["estimator"][search.best_single_index_]
-    best = best.set_params(**results["params"][search.best_single_index_]).fit(
-        X_train, y_train
-    )
+    best = best.set_params(**results["params"][search.best_single_index_]).fit(X_train, y_train)
     single = log_loss(y_test, best.predict_proba(X_test))
     return figure(
         "ensemble",
@@ -163,10 +146,7 @@ def _greedy(name: str, candidates: Sequence[Any], X: Any, y: Any) -> Figure:
 
 
 def _reviews() -> tuple[Any, Any]:
-    rows = [
-        json.loads(line)
-        for line in Path(REVIEWS).read_text(encoding="utf-8").splitlines()
-    ]
+    rows = [json.loads(line) for line in Path(REVIEWS).read_text(encoding="utf-8").splitlines()]
     texts = TfidfVectorizer(min_df=2).fit_transform([row["review"] for row in rows])
     return texts, np.array([int(row["rating"] > 0) for row in rows])
 
@@ -194,26 +174,16 @@ def _gathered() -> Figure:
     candidates, rows = (10, 20_000) if QUICK else (200, 100_000)
     X, y = np.zeros((rows, 1)), np.arange(rows) % 10
     with PrivateCluster("300s", CORES) as cluster:
-        previous = {
-            name: os.environ[name] for name in cluster.settings if name in os.environ
-        }
+        previous = {name: os.environ[name] for name in cluster.settings if name in os.environ}
         os.environ.update(cluster.settings)
         try:
             crossfold.connect()
             request = job_pb2.EnsembleRequest(combine="greedy", metric="accuracy")
             request.greedy.rounds = 3
             splits = list(KFold(5).split(X))
-            with MemberFits(
-                "gathering", X, y, get_scorer("accuracy"), ["predict_proba"]
-            ) as fits:
+            with MemberFits("gathering", X, y, get_scorer("accuracy"), ["predict_proba"]) as fits:
                 grid = [{"seed": seed} for seed in range(candidates)]
-                fits.run(
-                    [
-                        MemberFit(Noise(), each, *split)
-                        for each in grid
-                        for split in splits
-                    ]
-                )
+                fits.run([MemberFit(Noise(), each, *split) for each in grid for split in splits])
                 answer, combined = fits.combine(request)
             assert len(answer.candidates) == candidates and combined.values.shape == (
                 rows,
@@ -250,15 +220,10 @@ def _pruned(X: Any, y: Any) -> Figure:
         policy = Path(folder, "rules.py")
         policy.write_text(PRUNE, encoding="utf-8")
         search = GridSearchCV(SVC(), grid, cv=5, refit=False, policy=policy).fit(X, y)
-    scores = np.array(
-        [search.cv_results_[f"split{fold}_test_score"] for fold in range(5)]
-    )
+    scores = np.array([search.cv_results_[f"split{fold}_test_score"] for fold in range(5)])
     run = ~np.isnan(scores)
     whole = np.array([full.cv_results_[f"split{fold}_test_score"] for fold in range(5)])
-    if (
-        not np.array_equal(scores[run], whole[run])
-        or search.best_index_ != full.best_index_
-    ):
+    if not np.array_equal(scores[run], whole[run]) or search.best_index_ != full.best_index_:
         raise ResultsDiffer(
             f"the policy's best is candidate {search.best_index_}, in full {full.best_index_}"
         )

@@ -36,7 +36,5 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
             done = sum(fit["shared_seconds"] == 0 for fit in sides[OURS].fits)
             counts = f"largest {done} times, models {len(sides[OURS].fits)} times"
             print(f"family: {search}: {counts}", file=sys.stderr)
-            figures.append(
-                replace(figure, label="shared work", note=f"{figure.note}; {counts}")
-            )
+            figures.append(replace(figure, label="shared work", note=f"{figure.note}; {counts}"))
     return figures

@@ -40,9 +40,7 @@ class Figure:
     label: str = "same work"
 
 
-def interleaved(
-    sides: Mapping[str, Callable[[], float]], repeat: int
-) -> dict[str, list[float]]:
+def interleaved(sides: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, list[float]]:
     """Measure every side once per round, `repeat` rounds: a change of the machine's mood hits all.
 
     Every other round goes backwards, so that a slow change favours no side.
@@ -141,8 +139,7 @@ def table(figures: Sequence[Figure]) -> str:
             figure.what,
             f"{short(figure.ours)} {figure.unit}",
             f"{short(figure.spread[0])}..{short(figure.spread[1])}",
-            "  ".join(f"{name} {short(value)}" for name, value in figure.peers.items())
-            or "-",
+            "  ".join(f"{name} {short(value)}" for name, value in figure.peers.items()) or "-",
             "-" if figure.ratio is None else f"{figure.ratio:.2f}",
             "-" if figure.limit is None else f"{figure.limit:.0%}",
             figure.goal,

@@ -93,9 +93,7 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
         network = Path(folder, "network.py")
         network.write_text(KERAS)
         cluster.run(network, timeout=300)
-        networks = {
-            OURS: [float(cluster.run(network, timeout=300)) for _ in range(repeat)]
-        }
+        networks = {OURS: [float(cluster.run(network, timeout=300)) for _ in range(repeat)]}
     for name, scores in found.items():
         if set(scores) != {found[OURS][0]}:
             raise ResultsDiffer(

@@ -72,14 +72,9 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
         script.write_text(SCRIPT)
 
         def measure(package: str, candidates: int) -> dict[str, float]:
-            return json.loads(
-                cluster.run(script, package, str(candidates), str(FOLDS), timeout=900)
-            )
+            return json.loads(cluster.run(script, package, str(candidates), str(FOLDS), timeout=900))
 
-        rounds = [
-            (measure("crossfold", FEW), measure("crossfold", MANY))
-            for _ in range(repeat)
-        ]
+        rounds = [(measure("crossfold", FEW), measure("crossfold", MANY)) for _ in range(repeat)]
         reference = measure(REFERENCE, MANY)
     ratios = [many["per_fit"] / few["per_fit"] for few, many in rounds]
     megabytes = [(many["bytes"] - reference["bytes"]) / 1e6 for _, many in rounds]

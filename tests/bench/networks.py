@@ -50,9 +50,7 @@ def build(hidden: int, learning_rate: float, X: Any, y: Any) -> Any:
 
 def score(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     """Accuracy, and 48 bits of a hash over every weight: equal weights show in `cv_results_`."""
-    weights = hashlib.sha256(
-        b"".join(w.tobytes() for w in estimator.model_.get_weights())
-    )
+    weights = hashlib.sha256(b"".join(w.tobytes() for w in estimator.model_.get_weights()))
     return {
         "accuracy": estimator.score(X, y),
         "weights": float(int.from_bytes(weights.digest()[:6], "little")),
@@ -72,11 +70,7 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     from keras.wrappers import SKLearnClassifier
 
     X, y = _digits()
-    grid = {
-        "model_kwargs": [
-            {"hidden": h, "learning_rate": r} for r in LEARNING_RATES for h in HIDDEN
-        ]
-    }
+    grid = {"model_kwargs": [{"hidden": h, "learning_rate": r} for r in LEARNING_RATES for h in HIDDEN]}
     latest: dict[str, Any] = {}
 
     def search(name: str) -> float:
@@ -96,19 +90,13 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     for name in sides:
         search(name)
     _check(latest)
-    measured = interleaved(
-        {name: lambda name=name: search(name) for name in sides}, repeat
-    )
+    measured = interleaved({name: lambda name=name: search(name) for name in sides}, repeat)
     _check(latest)
     compiled = measured.pop(COMPILED)
 
-    def row(
-        side: str, what: str, times: list[float], factor: int, **rest: Any
-    ) -> Figure:
+    def row(side: str, what: str, times: list[float], factor: int, **rest: Any) -> Figure:
         ways = Counter(
-            way
-            for row in crossfold.report(latest[side]).history["ways"]
-            for way in row.split("; ")
+            way for row in crossfold.report(latest[side]).history["ways"] for way in row.split("; ")
         )
         return figure(
             "keras",
@@ -145,34 +133,24 @@ def _digits() -> tuple[Any, Any]:
     import pyarrow.parquet
 
     table = pyarrow.parquet.read_table(DIGITS).slice(0, ROWS)
-    return (np.stack(table["pixels"].to_numpy()) / 255).astype(np.float32), table[
-        "digit"
-    ].to_numpy()
+    return (np.stack(table["pixels"].to_numpy()) / 255).astype(np.float32), table["digit"].to_numpy()
 
 
 def _check(latest: dict[str, Any]) -> None:
     ours = latest[OURS].cv_results_
     for name, other in latest.items():
         for key, values in other.cv_results_.items():
-            if (
-                name != COMPILED
-                and "_test_" in key
-                and ours[key].tobytes() != values.tobytes()
-            ):
+            if name != COMPILED and "_test_" in key and ours[key].tobytes() != values.tobytes():
                 raise ResultsDiffer(f"{key} of {OURS} is not that of {name}")
     mean, _ = _differences(latest)
     if not mean <= CLOSE:
-        raise ResultsDiffer(
-            f"accuracies of the compiled loop differ by {mean} on average"
-        )
+        raise ResultsDiffer(f"accuracies of the compiled loop differ by {mean} on average")
 
 
 def _differences(latest: dict[str, Any]) -> tuple[float, float]:
     """How much the accuracies of the compiled loop's fits differ from Keras' own: on average, at most."""
     keys = [f"split{fold}_test_accuracy" for fold in range(FOLDS)]
-    exact, close = (
-        np.stack([latest[n].cv_results_[k] for k in keys]) for n in (OURS, COMPILED)
-    )
+    exact, close = (np.stack([latest[n].cv_results_[k] for k in keys]) for n in (OURS, COMPILED))
     differences = np.abs(exact - close)
     return float(differences.mean()), float(differences.max())
 
@@ -184,11 +162,7 @@ def _flops(X: Any, y: Any) -> float:
     forward = sum(2 * h * (columns + kinds) for h in HIDDEN)
     # Backward: both kernels' gradients, and the hidden layer's.
     backward = forward + sum(2 * h * kinds for h in HIDDEN)
-    return (
-        len(LEARNING_RATES)
-        * FOLDS
-        * (EPOCHS * train * (forward + backward) + test * forward)
-    )
+    return len(LEARNING_RATES) * FOLDS * (EPOCHS * train * (forward + backward) + test * forward)
 
 
 def _sgemm() -> float:

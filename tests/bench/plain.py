@@ -44,9 +44,7 @@ def _save_service_times(fits: Sequence[dict[str, float]], plain: Figure) -> None
         "result_seconds": 0,
         "coordinator_seconds": 0,
         "candidates": list(ParameterGrid(work.search("plain").grid)),
-        "fits": [
-            {key: fit[key] for key in ("candidate", "split", "seconds")} for fit in fits
-        ],
+        "fits": [{key: fit[key] for key in ("candidate", "split", "seconds")} for fit in fits],
     }
     SERVICE_TIMES.parent.mkdir(parents=True, exist_ok=True)
     SERVICE_TIMES.write_text(json.dumps(inputs) + "\n")

@@ -121,8 +121,6 @@ def _plot(path: Path, record: Record) -> None:
         panel.invert_yaxis()
         panel.set_xlabel(figure.unit)
         panel.set_title(f"{figure.what} ({figure.label})", fontsize=10)
-    shown.suptitle(
-        f"{record.case}, {record.machine['cores']} cores{', quick' if record.quick else ''}"
-    )
+    shown.suptitle(f"{record.case}, {record.machine['cores']} cores{', quick' if record.quick else ''}")
     shown.savefig(path)
     plt.close(shown)

@@ -25,9 +25,7 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 def main() -> int:
     """Replace the page's figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--out", type=Path, default=Path("out/bench"), help="where the JSON files are"
-    )
+    parser.add_argument("--out", type=Path, default=Path("out/bench"), help="where the JSON files are")
     folder = parser.parse_args().out
     records = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
     records = [record for record in records if "figures" in record]
@@ -45,20 +43,13 @@ def markdown(records: Sequence[Mapping[str, Any]]) -> str:
     """The machine, the figures, the sides and their versions, and who was absent."""
     lines = [*_machine(records), "", *_figures(records), "", *_sides(records)]
     absent = {name: why for record in records for name, why in record["absent"].items()}
-    lines += [
-        f"\nAbsent: {name}: {' '.join(why.split())[-300:]}"
-        for name, why in absent.items()
-    ]
+    lines += [f"\nAbsent: {name}: {' '.join(why.split())[-300:]}" for name, why in absent.items()]
     return "\n".join(lines)
 
 
 def _machine(records: Sequence[Mapping[str, Any]]) -> list[str]:
     machine = records[-1]["machine"]
-    quick = (
-        " **Quick run: small sizes, no figures to quote.**"
-        if any(r["quick"] for r in records)
-        else ""
-    )
+    quick = " **Quick run: small sizes, no figures to quote.**" if any(r["quick"] for r in records) else ""
     dates = sorted({record["date"] for record in records})
     return [
         f"{' to '.join(dates[:1] + dates[1:][-1:])}, {machine['cpu']}, {machine['cores']} cores, "
@@ -99,9 +90,7 @@ def _sides(records: Sequence[Mapping[str, Any]]) -> list[str]:
     sides = {name: side for record in records for name, side in record["sides"].items()}
     lines = ["| side | configuration | versions |", "| --- | --- | --- |"]
     for name, side in sides.items():
-        versions = ", ".join(
-            f"{package} {version}" for package, version in side["versions"].items()
-        )
+        versions = ", ".join(f"{package} {version}" for package, version in side["versions"].items())
         lines.append(f"| {name} | {side['configuration']} | {versions} |")
     return lines
 

@@ -73,9 +73,7 @@ def main() -> int:
 def _run(name: str, options: argparse.Namespace) -> int:
     case = CASES[name]
     repeat = options.repeats or (1 if options.quick else case.REPEAT)
-    wanted = [
-        peer for peer in options.peers if peer in getattr(case, "PEERS", _IN_PROCESS)
-    ]
+    wanted = [peer for peer in options.peers if peer in getattr(case, "PEERS", _IN_PROCESS)]
     peers = sides.available(wanted)
     summary = case.__doc__.splitlines()[0]
     print(f"{name}: {summary} (median of {repeat})", file=sys.stderr, flush=True)
@@ -109,20 +107,14 @@ def _arguments() -> argparse.Namespace:
         default=list(sides.PEERS),
         help="comma-separated peers",
     )
-    parser.add_argument(
-        "--repeats", type=int, help="repetitions, instead of each case's own number"
-    )
+    parser.add_argument("--repeats", type=int, help="repetitions, instead of each case's own number")
     parser.add_argument(
         "--quick",
         action="store_true",
         help="small sizes, once: shows that the cases work",
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("out/bench"), help="where the files go"
-    )
-    parser.add_argument(
-        "--profile", type=Path, help="folder for Python profiles, which slow a run down"
-    )
+    parser.add_argument("--out", type=Path, default=Path("out/bench"), help="where the files go")
+    parser.add_argument("--profile", type=Path, help="folder for Python profiles, which slow a run down")
     options = parser.parse_args()
     if options.profile:
         options.profile.mkdir(parents=True, exist_ok=True)
@@ -137,9 +129,7 @@ def _names_of(known):
         names = [name for name in text.split(",") if name and name != "none"]
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise argparse.ArgumentTypeError(
-                f"{unknown[0]!r} is not one of {', '.join(known)}"
-            )
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(known)}")
         return names
 
     return parse

@@ -30,10 +30,7 @@ def _load(repeat: int) -> list[Figure]:
     if not LOAD.exists():
         raise PeerFailed(f"{LOAD} is missing: `make bench` builds it")
     command = [str(LOAD), "-fits", str(FITS), "-workers", str(WORKERS)]
-    runs = [
-        json.loads(subprocess.check_output(command, text=True, timeout=600))
-        for _ in range(repeat)
-    ]
+    runs = [json.loads(subprocess.check_output(command, text=True, timeout=600)) for _ in range(repeat)]
 
     def row(
         key: str,
@@ -104,9 +101,7 @@ def _simulated() -> list[Figure]:
     def row(what: str, unit: str, value: float, goal: float, goal_text: str) -> Figure:
         measured = {OURS: [value]}
         met = value >= goal
-        return figure(
-            "scale", what, unit, measured, goal_text, lambda *_: met, label="simulated"
-        )
+        return figure("scale", what, unit, measured, goal_text, lambda *_: met, label="simulated")
 
     thirteen = report["rows"][-1]
     lost = next(row for row in report["large"] if row["scenario"].endswith("lost"))

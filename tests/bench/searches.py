@@ -34,9 +34,7 @@ def compared_search(
             limits.append(sides[OURS].busy_seconds / CORES / seconds)
         return seconds
 
-    measured = interleaved(
-        {name: lambda name=name: seconds_of(name) for name in sides}, repeat
-    )
+    measured = interleaved({name: lambda name=name: seconds_of(name) for name in sides}, repeat)
     sides.check()
     return figure(
         case,

@@ -138,14 +138,8 @@ def startable(peers: Sequence[str]) -> list[str]:
 def pinned_versions(name: str) -> dict[str, str]:
     """The versions that matter of a peer's pinned packages."""
     environment = SIDES[name].environment
-    file = (
-        PINNED / f"{environment}.txt"
-        if environment
-        else REPOSITORY / "requirements" / "dev.txt"
-    )
-    pinned = dict(
-        line.split("==") for line in file.read_text().splitlines() if "==" in line
-    )
+    file = PINNED / f"{environment}.txt" if environment else REPOSITORY / "requirements" / "dev.txt"
+    pinned = dict(line.split("==") for line in file.read_text().splitlines() if "==" in line)
     return {package: pinned[package] for package in _TOLD if package in pinned}
 
 
@@ -172,9 +166,7 @@ class Side:
             bufsize=1,
         )
         try:
-            self.ready_seconds: float = self._ask(do="start", processes=processes)[
-                "seconds"
-            ]
+            self.ready_seconds: float = self._ask(do="start", processes=processes)["seconds"]
         except PeerFailed:
             self.__exit__()
             raise
@@ -212,9 +204,7 @@ class Side:
                 equal_nan=True,
             )
         if not equal:
-            raise ResultsDiffer(
-                f"the test scores of {ours.name} are not those of {self.name}"
-            )
+            raise ResultsDiffer(f"the test scores of {ours.name} are not those of {self.name}")
 
     def __enter__(self) -> Side:
         return self
@@ -274,14 +264,9 @@ class Sides:
         return iter(self._sides)
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """Every process of a side."""
+        """Every process of a side, its script first."""
         own = self.cluster.processes() if name == OURS else []
-        return list(
-            {
-                process.pid: process
-                for process in [*self._sides[name].processes(), *own]
-            }.values()
-        )
+        return list({process.pid: process for process in [*self._sides[name].processes(), *own]}.values())
 
     def check(self) -> None:
         """Compare every peer's last scores with Crossfold's; raise ResultsDiffer."""

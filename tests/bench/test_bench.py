@@ -33,10 +33,7 @@ def test_a_quick_run_leaves_its_figures(tmp_path: Path) -> None:
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
-    records = [
-        json.loads((tmp_path / f"{case}.json").read_text())
-        for case in ("tiny", "memory")
-    ]
+    records = [json.loads((tmp_path / f"{case}.json").read_text()) for case in ("tiny", "memory")]
     assert [len(record["figures"]) for record in records] == [3, 1]
     assert all(figure["ours"] > 0 for record in records for figure in record["figures"])
     assert (tmp_path / "tiny.png").read_bytes().startswith(b"\x89PNG")
@@ -49,9 +46,7 @@ def test_a_quick_run_leaves_its_figures(tmp_path: Path) -> None:
     ("tolerance", "difference", "same"),
     [(0, 0.0, True), (0, 1e-16, False), (1e-9, 1e-10, True), (1e-9, 1e-8, False)],
 )
-def test_scores_are_compared_before_times(
-    tolerance: float, difference: float, same: bool
-) -> None:
+def test_scores_are_compared_before_times(tolerance: float, difference: float, same: bool) -> None:
     def side(scores: np.ndarray) -> Side:
         made = object.__new__(Side)  # without its processes
         made.name, made.scores = "peer", scores
@@ -77,9 +72,7 @@ def test_ratios_say_how_many_times_better() -> None:
         "g",
         lambda ours, peers: bool(met.append((ours, peers))),
     )
-    rates = figure(
-        "c", "w", "calls/s", measured, "g", lambda *_: True, more_is_better=True
-    )
+    rates = figure("c", "w", "calls/s", measured, "g", lambda *_: True, more_is_better=True)
     assert (seconds.ours, seconds.spread, seconds.ratio, rates.ratio) == (
         2.0,
         (1.0, 3.0),
@@ -92,9 +85,7 @@ def test_ratios_say_how_many_times_better() -> None:
 def test_sides_are_compared_within_rounds() -> None:
     # The machine grew slower from round to round; the peer was behind in each.
     measured = {"crossfold": [1.0, 2.0, 9.0], "loky": [1.5, 3.0, 9.9]}
-    assert figure(
-        "c", "w", "s", measured, "g", lambda ours, peers: peers["loky"] == 3.0
-    ).met
+    assert figure("c", "w", "s", measured, "g", lambda ours, peers: peers["loky"] == 3.0).met
     assert figure("c", "w", "s", measured, "g", lambda *_: True).ratio == 1.5
 
 

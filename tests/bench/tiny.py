@@ -33,13 +33,8 @@ def _calls(sides: Sides, repeat: int) -> list[Figure]:
     through = {name: f"{name} joblib" for name in JOBLIB if name in sides}
     own = {name: f"{name} own" for name in OWN if name in sides}
     rates: dict[str, Callable[[], float]] = {OURS: lambda: sides[OURS].calls("joblib")}
-    rates |= {
-        label: lambda name=name: sides[name].calls("joblib")
-        for name, label in through.items()
-    }
-    rates |= {
-        label: lambda name=name: sides[name].calls("own") for name, label in own.items()
-    }
+    rates |= {label: lambda name=name: sides[name].calls("joblib") for name, label in through.items()}
+    rates |= {label: lambda name=name: sides[name].calls("own") for name, label in own.items()}
     for rate in rates.values():
         rate()
     measured = interleaved(rates, repeat)

@@ -17,9 +17,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 TESTDATA = Path(__file__).parent / "testdata"
-EXPECTED: dict[str, Any] = json.loads(
-    (TESTDATA / "expected.json").read_text(encoding="utf-8")
-)
+EXPECTED: dict[str, Any] = json.loads((TESTDATA / "expected.json").read_text(encoding="utf-8"))
 TYPES = {
     "count": pa.int64(),
     "weight": pa.float64(),
@@ -43,20 +41,11 @@ def write(folder: Path) -> None:
     for name, split in EXPECTED["splits"].items():
         with pa.ipc.new_file(str(folder / f"{name}.arrow"), rows) as sink:
             for part in ("train", "test"):
-                sink.write_batch(
-                    pa.record_batch([pa.array(split[part], pa.int64())], schema=rows)
-                )
-    table = pa.table(
-        {
-            name: pa.array(values, TYPES[name])
-            for name, values in EXPECTED["table"].items()
-        }
-    )
+                sink.write_batch(pa.record_batch([pa.array(split[part], pa.int64())], schema=rows))
+    table = pa.table({name: pa.array(values, TYPES[name]) for name, values in EXPECTED["table"].items()})
     with pa.ipc.new_file(str(folder / "table.arrow"), table.schema) as sink:
         sink.write_table(table)
-    (folder / "frames.bin").write_bytes(
-        b"".join(_frames.encode(message) for message in messages())
-    )
+    (folder / "frames.bin").write_bytes(b"".join(_frames.encode(message) for message in messages()))
 
 
 if __name__ == "__main__":

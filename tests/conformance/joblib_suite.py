@@ -49,15 +49,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             values.append("crossfold")
 
 
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that use Crossfold and apply to it."""
     for pattern in NOT_APPLICABLE:
         if not any(re.match(pattern, item.name) for item in items):
-            raise pytest.UsageError(
-                f"no test of joblib matches {pattern!r} any more: remove it"
-            )
+            raise pytest.UsageError(f"no test of joblib matches {pattern!r} any more: remove it")
     ours = [item for item in items if _uses_crossfold(item) and not _is_excluded(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in ours])
     items[:] = ours
@@ -67,8 +63,7 @@ def _uses_crossfold(item: pytest.Item) -> bool:
     given = item.callspec.params if hasattr(item, "callspec") else {}
     backends = [value for name, value in given.items() if "backend" in name]
     return not backends or any(
-        value is None or value == "crossfold" or isinstance(value, CrossfoldBackend)
-        for value in backends
+        value is None or value == "crossfold" or isinstance(value, CrossfoldBackend) for value in backends
     )
 
 

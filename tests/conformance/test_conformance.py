@@ -30,10 +30,7 @@ def test_splits(folder: Path, name: str) -> None:
         for batch, part in enumerate(("train", "test")):
             rows = file.get_batch(batch)
             rows.validate(full=True)
-            assert (
-                rows["rows"].to_numpy(zero_copy_only=True).tolist()
-                == EXPECTED["splits"][name][part]
-            )
+            assert rows["rows"].to_numpy(zero_copy_only=True).tolist() == EXPECTED["splits"][name][part]
             del rows
 
 

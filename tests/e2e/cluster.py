@@ -43,12 +43,8 @@ class PrivateCluster:
         return {
             **os.environ,
             # As in an activated virtual environment: the binary runs `python3` unless told otherwise.
-            "PATH": os.pathsep.join(
-                [str(Path(sys.executable).parent), os.environ["PATH"]]
-            ),
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(REPOSITORY / "tests"), inherited])
-            ),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY / "tests"), inherited])),
             **self.settings,
             **extra,
         }
@@ -64,9 +60,7 @@ class PrivateCluster:
             text=True,
             timeout=timeout,
         )
-        assert done.returncode == 0, (
-            f"{script.name} exited with {done.returncode}:\n{done.stderr}"
-        )
+        assert done.returncode == 0, f"{script.name} exited with {done.returncode}:\n{done.stderr}"
         return done.stdout
 
     def start(self, script: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -85,9 +79,7 @@ class PrivateCluster:
     def folder(self) -> Path:
         """The one embedded cluster's folder: the one with a socket."""
         sockets = list(self.home.glob("crossfold/*/sock"))
-        assert len(sockets) == 1, (
-            f"one cluster was expected under {self.home}, found {sockets}"
-        )
+        assert len(sockets) == 1, f"one cluster was expected under {self.home}, found {sockets}"
         return sockets[0].parent
 
     def processes(self) -> list[psutil.Process]:
@@ -96,9 +88,7 @@ class PrivateCluster:
 
     def daemons(self) -> list[psutil.Process]:
         """The ``crossfold up`` processes."""
-        return [
-            process for process in self.processes() if "up" in process.cmdline()[1:2]
-        ]
+        return [process for process in self.processes() if "up" in process.cmdline()[1:2]]
 
     def daemon(self) -> psutil.Process:
         """The one ``crossfold up`` process."""
@@ -111,8 +101,7 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in process.cmdline()
-            and not _is_runtime(process.parent())
+            if "crossfold._runtime" in process.cmdline() and not _is_runtime(process.parent())
         ]
 
     def slots(self) -> list[psutil.Process]:
@@ -120,8 +109,7 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in process.cmdline()
-            and _is_runtime(process.parent())
+            if "crossfold._runtime" in process.cmdline() and _is_runtime(process.parent())
         ]
 
     def stop(self) -> None:
@@ -160,9 +148,7 @@ class PrivateCluster:
             return False
 
 
-def wait_until(
-    condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]
-) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
     """Wait for what sends no signal, such as another process's end; `otherwise` says what was seen."""
     deadline = time.monotonic() + seconds
     while not condition():

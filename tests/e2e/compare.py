@@ -37,9 +37,7 @@ def observe(run: Callable[[], Any]) -> Observation:
             value = run()
         except Exception as exception:
             error = type(exception), _text(exception)
-    return Observation(
-        value, error, Counter((w.category, _text(w.message)) for w in caught)
-    )
+    return Observation(value, error, Counter((w.category, _text(w.message)) for w in caught))
 
 
 def _text(message: Exception | Warning | str) -> str:
@@ -60,9 +58,7 @@ def search_view(search: Any, X: Any) -> dict[str, Any]:
         "n_splits_",
         "multimetric_",
     )
-    view: dict[str, Any] = {
-        name: getattr(search, name) for name in names if hasattr(search, name)
-    }
+    view: dict[str, Any] = {name: getattr(search, name) for name in names if hasattr(search, name)}
     for method in ("predict", "predict_proba", "decision_function", "transform"):
         if hasattr(search, "best_estimator_") and hasattr(search, method):
             view[method] = getattr(search, method)(X)
@@ -74,19 +70,11 @@ def assert_same(actual: Any, expected: Any, where: str = "value") -> None:
 
     Types, dtypes, shapes, masks and the order of keys count. Seconds only need to be seconds.
     """
-    assert type(actual) is type(expected), (
-        f"{where}: {type(actual)} instead of {type(expected)}"
-    )
+    assert type(actual) is type(expected), f"{where}: {type(actual)} instead of {type(expected)}"
     if isinstance(expected, Mapping):
-        assert list(actual) == list(expected), (
-            f"{where}: keys {list(actual)} instead of {list(expected)}"
-        )
+        assert list(actual) == list(expected), f"{where}: keys {list(actual)} instead of {list(expected)}"
         for key in expected:
-            same = (
-                _assert_same_seconds
-                if str(key).endswith(_TIME_ENDINGS)
-                else assert_same
-            )
+            same = _assert_same_seconds if str(key).endswith(_TIME_ENDINGS) else assert_same
             same(actual[key], expected[key], f"{where}[{key!r}]")
     elif isinstance(expected, np.ma.MaskedArray):
         _assert_same_masked(actual, expected, where)
@@ -96,13 +84,9 @@ def assert_same(actual: Any, expected: Any, where: str = "value") -> None:
         pd.testing.assert_frame_equal(actual, expected, check_exact=True, obj=where)
     elif sparse.issparse(expected):
         for part in ("data", "indices", "indptr"):
-            _assert_same_array(
-                getattr(actual, part), getattr(expected, part), f"{where}.{part}"
-            )
+            _assert_same_array(getattr(actual, part), getattr(expected, part), f"{where}.{part}")
     elif isinstance(expected, (list, tuple)):
-        assert len(actual) == len(expected), (
-            f"{where}: {len(actual)} items instead of {len(expected)}"
-        )
+        assert len(actual) == len(expected), f"{where}: {len(actual)} items instead of {len(expected)}"
         for position, (left, right) in enumerate(zip(actual, expected, strict=True)):
             assert_same(left, right, f"{where}[{position}]")
     elif isinstance(expected, BaseEstimator):
@@ -116,9 +100,7 @@ def assert_same(actual: Any, expected: Any, where: str = "value") -> None:
 
 def assert_same_observation(actual: Observation, expected: Observation) -> None:
     """Raise AssertionError unless both runs showed their caller the same."""
-    assert actual.error == expected.error, (
-        f"raised {actual.error} instead of {expected.error}"
-    )
+    assert actual.error == expected.error, f"raised {actual.error} instead of {expected.error}"
     assert_same(actual.value, expected.value)
     more, missing = (
         actual.warnings - expected.warnings,
@@ -127,39 +109,23 @@ def assert_same_observation(actual: Observation, expected: Observation) -> None:
     assert not more and not missing, f"warned {more} instead of {missing}"
 
 
-def _assert_same_masked(
-    actual: np.ma.MaskedArray, expected: np.ma.MaskedArray, where: str
-) -> None:
-    _assert_same_array(
-        np.ma.getmaskarray(actual), np.ma.getmaskarray(expected), f"{where}.mask"
-    )
-    assert actual.dtype == expected.dtype, (
-        f"{where}: dtype {actual.dtype} instead of {expected.dtype}"
-    )
+def _assert_same_masked(actual: np.ma.MaskedArray, expected: np.ma.MaskedArray, where: str) -> None:
+    _assert_same_array(np.ma.getmaskarray(actual), np.ma.getmaskarray(expected), f"{where}.mask")
+    assert actual.dtype == expected.dtype, f"{where}: dtype {actual.dtype} instead of {expected.dtype}"
     _assert_same_array(actual.compressed(), expected.compressed(), where)
 
 
 def _assert_same_array(actual: np.ndarray, expected: np.ndarray, where: str) -> None:
-    assert actual.dtype == expected.dtype, (
-        f"{where}: dtype {actual.dtype} instead of {expected.dtype}"
-    )
-    assert actual.shape == expected.shape, (
-        f"{where}: shape {actual.shape} instead of {expected.shape}"
-    )
+    assert actual.dtype == expected.dtype, f"{where}: dtype {actual.dtype} instead of {expected.dtype}"
+    assert actual.shape == expected.shape, f"{where}: shape {actual.shape} instead of {expected.shape}"
     if expected.dtype == object:
         assert_same(actual.tolist(), expected.tolist(), where)
     else:
-        assert actual.tobytes() == expected.tobytes(), (
-            f"{where}: {actual!r} instead of {expected!r}"
-        )
+        assert actual.tobytes() == expected.tobytes(), f"{where}: {actual!r} instead of {expected!r}"
 
 
 def _assert_same_seconds(actual: np.ndarray, expected: np.ndarray, where: str) -> None:
-    assert actual.dtype == expected.dtype, (
-        f"{where}: dtype {actual.dtype} instead of {expected.dtype}"
-    )
-    assert actual.shape == expected.shape, (
-        f"{where}: shape {actual.shape} instead of {expected.shape}"
-    )
+    assert actual.dtype == expected.dtype, f"{where}: dtype {actual.dtype} instead of {expected.dtype}"
+    assert actual.shape == expected.shape, f"{where}: shape {actual.shape} instead of {expected.shape}"
     assert np.all(np.isfinite(actual) == np.isfinite(expected)), f"{where}: {actual!r}"
     assert np.all(actual[np.isfinite(actual)] >= 0), f"{where}: {actual!r}"

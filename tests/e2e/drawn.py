@@ -169,9 +169,7 @@ _TEXT: dict[str, Choice] = {
         {"words__ngram_range": [(1, 1), (1, 2)], "model__alpha": [0.1, 1.0]},
     ),
     "tfidf": (
-        lambda: Pipeline(
-            [("words", TfidfVectorizer()), ("model", LogisticRegression())]
-        ),
+        lambda: Pipeline([("words", TfidfVectorizer()), ("model", LogisticRegression())]),
         {"words__sublinear_tf": [False, True], "model__C": [0.1, 1.0, 10.0]},
     ),
     "svd": (
@@ -349,16 +347,12 @@ class Case:
         if self.splitter in ("groups", "one-group-out"):
             fit_options["groups"] = np.arange(self.rows) % 3
         if self.weights != "none":
-            fit_options["params"] = {
-                f"{self._model_prefix}sample_weight": self._weights()
-            }
+            fit_options["params"] = {f"{self._model_prefix}sample_weight": self._weights()}
         if self.function == "cross_val_predict":
             return ms.cross_val_predict(estimator, X, y, **options, **fit_options)
         options |= {"scoring": self._scoring(), "error_score": self.error_score}
         if self.function == "cross_val_score":
-            options["scoring"] = (
-                None if self.scoring in _SEVERAL else options["scoring"]
-            )
+            options["scoring"] = None if self.scoring in _SEVERAL else options["scoring"]
             return ms.cross_val_score(estimator, X, y, **options, **fit_options)
         if self.function == "cross_validate":
             options |= {
@@ -386,26 +380,14 @@ class Case:
 
     @property
     def _model_prefix(self) -> str:
-        return (
-            "model__"
-            if self.kind == "text" or self.steps != "none" or self.kind in _WRAPPED
-            else ""
-        )
+        return "model__" if self.kind == "text" or self.steps != "none" or self.kind in _WRAPPED else ""
 
     def _estimator(self) -> tuple[Any, Grid]:
-        table = (
-            _TEXT
-            if self.kind == "text"
-            else _CLASSIFIERS
-            if self._is_classifier
-            else _REGRESSORS
-        )
+        table = _TEXT if self.kind == "text" else _CLASSIFIERS if self._is_classifier else _REGRESSORS
         make, grid = table[self.estimator]
         if self.kind != "text" and self._model_prefix:
             before, steps_grid = _STEPS[self.steps]
-            first = (
-                [("columns", _WRAPPED[self.kind]())] if self.kind in _WRAPPED else []
-            )
+            first = [("columns", _WRAPPED[self.kind]())] if self.kind in _WRAPPED else []
             grid = {
                 **steps_grid,
                 **{f"model__{name}": values for name, values in grid.items()},
@@ -446,9 +428,7 @@ class Case:
         X = random.normal(size=(self.rows, 4))
         y = self._target(X, random)
         if self.kind == "text":
-            texts = [
-                " ".join(random.choice(_WORDS, 1 + row % 5)) for row in range(self.rows)
-            ]
+            texts = [" ".join(random.choice(_WORDS, 1 + row % 5)) for row in range(self.rows)]
             return texts, y
         return _as_kind(X, self.kind, random), y
 
@@ -462,9 +442,7 @@ class Case:
             case "three":
                 return np.digitize(value, [-0.7, 0.7])
             case "strings":
-                return np.array(["low", "middle", "high"])[
-                    np.digitize(value, [-0.7, 0.7])
-                ]
+                return np.array(["low", "middle", "high"])[np.digitize(value, [-0.7, 0.7])]
             case "float32-values":
                 return value.astype(np.float32)
             case "two-outputs":
@@ -513,13 +491,9 @@ def _as_kind(X: Any, kind: str, random: np.random.Generator) -> Any:
             X[random.random(X.shape) < 0.1] = np.nan
             return X
         case "frame" | "mixed-frame":
-            frame = pd.DataFrame(
-                X, columns=list("abcd"), index=np.arange(len(X))[::-1] * 3
-            )
+            frame = pd.DataFrame(X, columns=list("abcd"), index=np.arange(len(X))[::-1] * 3)
             if kind == "mixed-frame":
-                frame["kind"] = pd.Categorical(
-                    np.array(["x", "y"])[np.arange(len(X)) % 2]
-                )
+                frame["kind"] = pd.Categorical(np.array(["x", "y"])[np.arange(len(X)) % 2])
             return frame
         case _:
             return X
@@ -540,9 +514,7 @@ def cases(draw: st.DrawFn) -> Case:
         estimator=draw(st.sampled_from(sorted(table))),
         steps="none" if kind == "text" else draw(st.sampled_from(sorted(_STEPS))),
         splitter=draw(st.sampled_from(sorted(_SPLITTERS))),
-        scoring=draw(
-            st.sampled_from(sorted(_CLASS_SCORES if is_classifier else _VALUE_SCORES))
-        ),
+        scoring=draw(st.sampled_from(sorted(_CLASS_SCORES if is_classifier else _VALUE_SCORES))),
         weights=draw(st.sampled_from(("none", "none", "floats", "zeros", "list"))),
         rows=draw(st.integers(30, 60)),
         seed=draw(st.integers(0, 2**16)),

@@ -24,9 +24,7 @@ def neg_log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
 def out_of_fold(candidates: Sequence[Any], X: Any, y: Any, cv: Any) -> list[np.ndarray]:
     """Each candidate's probabilities for every row, by scikit-learn alone."""
     return [
-        cross_val_predict(
-            clone(estimator).set_params(**params), X, y, cv=cv, method="predict_proba"
-        )
+        cross_val_predict(clone(estimator).set_params(**params), X, y, cv=cv, method="predict_proba")
         for estimator, grid in candidates
         for params in ParameterGrid(grid)
     ]
@@ -44,9 +42,7 @@ def greedy(
     It starts from the best `initial` candidates, as many of them as score best together.
     """
     singles = [score(labels, member) for member in library]
-    ranked = sorted(range(len(library)), key=lambda candidate: -singles[candidate])[
-        :initial
-    ]
+    ranked = sorted(range(len(library)), key=lambda candidate: -singles[candidate])[:initial]
     together = np.cumsum([library[candidate] for candidate in ranked], axis=0)
     scores = [score(labels, total / size) for size, total in enumerate(together, 1)]
     scores = scores[: int(np.argmax(scores)) + 1] if scores else []

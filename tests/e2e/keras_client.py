@@ -77,9 +77,7 @@ def functional(X, y, hidden=4):
     normalized.adapt(tf.data.Dataset.from_tensor_slices(np.asarray(X)).batch(16))
     inputs = keras.Input((X.shape[1],))
     features = keras.layers.Dense(hidden, activation="relu")(normalized(inputs))
-    model = keras.Model(
-        inputs, keras.layers.Dense(y.shape[1], activation="softmax")(features)
-    )
+    model = keras.Model(inputs, keras.layers.Dense(y.shape[1], activation="softmax")(features))
     model.compile("adam", loss="categorical_crossentropy")
     return model
 
@@ -93,27 +91,21 @@ def regression(X, y):
 
 def encoder(X, y=None):
     keras.utils.set_random_seed(4)
-    model = keras.Sequential(
-        [keras.Input((X.shape[1],)), keras.layers.Dense(2, activation="tanh")]
-    )
+    model = keras.Sequential([keras.Input((X.shape[1],)), keras.layers.Dense(2, activation="tanh")])
     model.compile("sgd", loss="mse", run_eagerly=True)
     return model
 
 
 def finds_and_refits(ms):
     grid = {"model_kwargs": [{"hidden": 2}, {"hidden": 6}]}
-    search = ms.GridSearchCV(SKLearnClassifier(functional), grid, cv=2).fit(
-        X, y, **BRIEF
-    )
+    search = ms.GridSearchCV(SKLearnClassifier(functional), grid, cv=2).fit(X, y, **BRIEF)
     again = pickle.loads(pickle.dumps(search.best_estimator_.model_)).predict(X)
     return search.cv_results_["mean_test_score"], search.predict(X), again
 
 
 def returns_parts_of_the_users_own(ms):
     estimator = SKLearnClassifier(own_network)
-    found = ms.cross_validate(
-        estimator, X, y, cv=2, params=BRIEF, return_estimator=True
-    )
+    found = ms.cross_validate(estimator, X, y, cv=2, params=BRIEF, return_estimator=True)
     models = found["estimator"]
     assert all(type(each.model_) is Network for each in models)
     return found["test_score"], [each.model_.predict(X) for each in models]
@@ -124,20 +116,14 @@ def takes_a_compiled_model(ms):
     model(X[:1])
     model.compile("adam", loss="categorical_crossentropy", run_eagerly=True)
     # Keras draws new weights for each fit of a model that is given ready-made.
-    return np.isfinite(
-        ms.cross_val_score(SKLearnClassifier(model), X, y, cv=2, params=BRIEF)
-    )
+    return np.isfinite(ms.cross_val_score(SKLearnClassifier(model), X, y, cv=2, params=BRIEF))
 
 
 def stops_early(ms):
-    stop = keras.callbacks.EarlyStopping(
-        patience=1, min_delta=1e3, restore_best_weights=True
-    )
+    stop = keras.callbacks.EarlyStopping(patience=1, min_delta=1e3, restore_best_weights=True)
     options = {"epochs": 9, "validation_split": 0.2, "callbacks": [stop], "verbose": 0}
     estimator = SKLearnRegressor(regression)
-    found = ms.cross_validate(
-        estimator, X, y, cv=2, params=options, return_estimator=True
-    )
+    found = ms.cross_validate(estimator, X, y, cv=2, params=options, return_estimator=True)
     epochs = [len(each.history_.history["loss"]) for each in found["estimator"]]
     assert epochs == [2, 2], epochs
     return found["test_score"], [each.predict(X) for each in found["estimator"]]
@@ -153,9 +139,7 @@ def mixes_openmp_and_tensorflow(ms):
     forest = HistGradientBoostingClassifier(max_iter=3, random_state=0)
     network = SKLearnClassifier(functional)
     runs = ((forest, None), (network, BRIEF), (forest, None))
-    return [
-        ms.cross_val_score(model, X, y, cv=2, params=params) for model, params in runs
-    ]
+    return [ms.cross_val_score(model, X, y, cv=2, params=params) for model, params in runs]
 
 
 def trained_weights(seed):
@@ -167,9 +151,7 @@ def trained_weights(seed):
 def trains_in_calls(ms):
     backend = "crossfold" if ms is crossfold.model_selection else "sequential"
     with joblib.parallel_config(backend):
-        return joblib.Parallel()(
-            joblib.delayed(trained_weights)(seed) for seed in range(3)
-        )
+        return joblib.Parallel()(joblib.delayed(trained_weights)(seed) for seed in range(3))
 
 
 class Looks(BaseEstimator):

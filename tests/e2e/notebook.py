@@ -44,9 +44,7 @@ class Notebook:
     def __init__(self, environment: dict[str, str]) -> None:
         # Directly under the temporary folder: a Unix socket's path is at most 107 bytes.
         self._folder = tempfile.mkdtemp(prefix="cf-nb-")
-        self._manager = KernelManager(
-            transport="ipc", ip=str(Path(self._folder, "kernel"))
-        )
+        self._manager = KernelManager(transport="ipc", ip=str(Path(self._folder, "kernel")))
         self._manager.kernel_spec.argv[0] = sys.executable
         self._manager.start_kernel(env=environment, cwd=self._folder)
         self._client = self._manager.client()
@@ -65,13 +63,9 @@ class Notebook:
         deadline = time.monotonic() + seconds
         while not cell.ended:
             try:
-                message = self._client.get_iopub_msg(
-                    timeout=max(deadline - time.monotonic(), 0.01)
-                )
+                message = self._client.get_iopub_msg(timeout=max(deadline - time.monotonic(), 0.01))
             except Empty:
-                raise AssertionError(
-                    f"the cell did not end within {seconds:g} s: {cell}"
-                ) from None
+                raise AssertionError(f"the cell did not end within {seconds:g} s: {cell}") from None
             owner = self._cells.get(message["parent_header"].get("msg_id", ""))
             if owner is not None:
                 owner.take(message["msg_type"], message["content"])

@@ -73,9 +73,7 @@ BAD_JOBS = {
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder with iris.parquet and damaged relatives of it."""
-    frame = pd.DataFrame(
-        X, columns=["sepal_length", "sepal_width", "petal_length", "petal_width"]
-    )
+    frame = pd.DataFrame(X, columns=["sepal_length", "sepal_width", "petal_length", "petal_width"])
     frame["species"] = Y
     frame.to_parquet(tmp_path / "iris.parquet", index=False)
     frame.iloc[:0].to_csv(tmp_path / "header.csv", index=False)
@@ -132,13 +130,9 @@ def test_an_unknown_parameter_is_named() -> None:
 
 def test_an_unknown_column_is_named() -> None:
     frame = pd.DataFrame(X, columns=list("abcd"))
-    pipeline = make_pipeline(
-        ColumnTransformer([("scale", StandardScaler(), ["a", "height"])]), Ridge()
-    )
+    pipeline = make_pipeline(ColumnTransformer([("scale", StandardScaler(), ["a", "height"])]), Ridge())
     with pytest.raises(ValueError, match="height|column"):
-        GridSearchCV(pipeline, {"ridge__alpha": [1.0]}, error_score="raise").fit(
-            frame, Y
-        )
+        GridSearchCV(pipeline, {"ridge__alpha": [1.0]}, error_score="raise").fit(frame, Y)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
@@ -221,16 +215,10 @@ def test_a_fitted_estimator_that_cannot_come_back_is_named_with_its_attribute(
     tmp_path: Path,
 ) -> None:
     model = Connected(connects=True)
-    with pytest.raises(
-        crossfold.PicklingError, match=r"Connected\.session_\['lock'\]: .*lock"
-    ):
+    with pytest.raises(crossfold.PicklingError, match=r"Connected\.session_\['lock'\]: .*lock"):
         cross_validate(model, X, Y, return_estimator=True)
-    with pytest.raises(
-        crossfold.PicklingError, match=r"keep_models: .*Connected\.session_\['lock'\]"
-    ):
-        GridSearchCV(model, {"connects": [True]}, keep_models=tmp_path / "models").fit(
-            X, Y
-        )
+    with pytest.raises(crossfold.PicklingError, match=r"keep_models: .*Connected\.session_\['lock'\]"):
+        GridSearchCV(model, {"connects": [True]}, keep_models=tmp_path / "models").fit(X, Y)
     assert np.isfinite(cross_validate(model, X, Y)["test_score"]).all()
 
 
@@ -251,9 +239,7 @@ def test_another_python_minor_version_is_refused(
             other = task_pb2.Environment(python="3.9.7")
             jobs.Hello(job_pb2.HelloRequest(environment=other), timeout=30)
         with pytest.raises(grpc.RpcError) as package:
-            other = task_pb2.Environment(
-                python=mine.python, packages={"scikit-learn": "1.2.0"}
-            )
+            other = task_pb2.Environment(python=mine.python, packages={"scikit-learn": "1.2.0"})
             jobs.Hello(job_pb2.HelloRequest(environment=other), timeout=30)
 
     for caught, theirs, ours in [

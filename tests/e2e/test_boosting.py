@@ -55,9 +55,7 @@ def _threads() -> int:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseEstimator) else "",
 )
 @pytest.mark.parametrize("n_jobs", [None, -1])
-def test_a_grid_equals_one_process_with_one_thread(
-    estimator: Any, data: Any, n_jobs: int | None
-) -> None:
+def test_a_grid_equals_one_process_with_one_thread(estimator: Any, data: Any, n_jobs: int | None) -> None:
     X, y = data()
     grid = {"learning_rate": [0.1, 0.3], "max_depth": [2, 3]}
 
@@ -68,26 +66,18 @@ def test_a_grid_equals_one_process_with_one_thread(
 
     expected = observe(lambda: run(sklearn.model_selection, 1))
     assert expected.error is None
-    assert_same_observation(
-        observe(lambda: run(crossfold.model_selection, n_jobs)), expected
-    )
+    assert_same_observation(observe(lambda: run(crossfold.model_selection, n_jobs)), expected)
 
 
-@pytest.mark.parametrize(
-    "estimator", [XGBClassifier(**SMALL), LGBMClassifier(**QUIET)], ids=["XGB", "LGBM"]
-)
+@pytest.mark.parametrize("estimator", [XGBClassifier(**SMALL), LGBMClassifier(**QUIET)], ids=["XGB", "LGBM"])
 @pytest.mark.parametrize("n_jobs", [None, -1])
 def test_a_slot_starts_no_thread_per_core(estimator: Any, n_jobs: int | None) -> None:
-    started = crossfold.model_selection.cross_val_score(
-        Threads(estimator, n_jobs), *classes(), cv=4
-    )
+    started = crossfold.model_selection.cross_val_score(Threads(estimator, n_jobs), *classes(), cv=4)
     assert started.tolist() == [0.0] * 4
 
 
 def test_the_count_of_threads_sees_those_that_a_fit_starts() -> None:
-    started = crossfold.model_selection.cross_val_score(
-        Threads(LGBMClassifier(**QUIET), 3), *classes(), cv=2
-    )
+    started = crossfold.model_selection.cross_val_score(Threads(LGBMClassifier(**QUIET), 3), *classes(), cv=2)
     assert (started >= 2).all()
 
 
@@ -98,13 +88,7 @@ def test_one_session_mixes_libraries_that_each_bring_their_openmp() -> None:
         XGBClassifier(**SMALL),
         LGBMClassifier(**QUIET, n_jobs=1),
     ]
-    expected = [
-        sklearn.model_selection.cross_val_score(model, X, y, cv=4).tolist()
-        for model in models
-    ]
+    expected = [sklearn.model_selection.cross_val_score(model, X, y, cv=4).tolist() for model in models]
     for _ in range(2):
-        found = [
-            crossfold.model_selection.cross_val_score(model, X, y, cv=4).tolist()
-            for model in models
-        ]
+        found = [crossfold.model_selection.cross_val_score(model, X, y, cv=4).tolist() for model in models]
         assert found == expected

@@ -42,9 +42,7 @@ class Recorder:
     def teardown(self, estimator: Any, context: Any) -> None:
         self._note("teardown", estimator, context)
 
-    def on_fit_task_begin(
-        self, estimator: Any, context: Any, *, X: Any = None, metadata: Any = None
-    ) -> None:
+    def on_fit_task_begin(self, estimator: Any, context: Any, *, X: Any = None, metadata: Any = None) -> None:
         self._note("begin", estimator, context, X, metadata)
 
     def on_fit_task_end(
@@ -88,11 +86,7 @@ def _digest(value: Any) -> Any:
 
 
 def search(ms: Any, callback: Any, **params: Any) -> tuple[Any, Any]:
-    found = (
-        ms.GridSearchCV(LogisticRegression(), GRID, cv=2)
-        .set_callbacks(callback)
-        .fit(X, y, **params)
-    )
+    found = ms.GridSearchCV(LogisticRegression(), GRID, cv=2).set_callbacks(callback).fit(X, y, **params)
     return callback, search_view(found, X)
 
 
@@ -101,12 +95,8 @@ def model_with(callback: Any) -> LogisticRegression:
 
 
 @pytest.mark.parametrize("kind", [Recorder, Propagated])
-@pytest.mark.parametrize(
-    "params", [{}, {"sample_weight": WEIGHTS}], ids=["", "weighted"]
-)
-def test_hooks_of_a_search_are_called_as_in_one_process(
-    kind: type[Recorder], params: Any
-) -> None:
+@pytest.mark.parametrize("params", [{}, {"sample_weight": WEIGHTS}], ids=["", "weighted"])
+def test_hooks_of_a_search_are_called_as_in_one_process(kind: type[Recorder], params: Any) -> None:
     expected, answer = search(sklearn.model_selection, kind(), **params)
     actual, found = search(crossfold.model_selection, kind(), **params)
 
@@ -126,9 +116,7 @@ def test_hooks_of_an_estimator_in_a_search_are_called_as_in_one_process() -> Non
 def test_an_estimator_with_a_callback_comes_back_with_that_callback() -> None:
     expected, actual = Recorder(), Recorder()
     sklearn.model_selection.cross_validate(model_with(expected), X, y, cv=2)
-    found = crossfold.model_selection.cross_validate(
-        model_with(actual), X, y, cv=2, return_estimator=True
-    )
+    found = crossfold.model_selection.cross_validate(model_with(actual), X, y, cv=2, return_estimator=True)
 
     assert actual.calls == expected.calls
     assert all(model._skl_callbacks == [actual] for model in found["estimator"])
@@ -165,9 +153,7 @@ def test_options_and_the_report_work_as_without_callbacks() -> None:
     heard = Recorder()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the fits that were killed
-        found = crossfold.model_selection.GridSearchCV(
-            Slow(), {"C": [1.0, 2.0]}, cv=2, fit_timeout=2
-        )
+        found = crossfold.model_selection.GridSearchCV(Slow(), {"C": [1.0, 2.0]}, cv=2, fit_timeout=2)
         found.set_callbacks(heard).fit(X, y)
 
     assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [False, True]
@@ -179,11 +165,7 @@ def test_options_and_the_report_work_as_without_callbacks() -> None:
         (1, 1),
     ]
     assert history["error"].notna().tolist() == (history["candidate"] == 1).tolist()
-    evaluated = [
-        call[0]
-        for call in heard.calls.elements()
-        if call[2] == "candidate-split-evaluation"
-    ]
+    evaluated = [call[0] for call in heard.calls.elements() if call[2] == "candidate-split-evaluation"]
     # What is killed does not come to its end.
     assert (evaluated.count("begin"), evaluated.count("end")) == (4, 2)
 
@@ -202,9 +184,7 @@ def test_a_search_with_callbacks_ends_at_its_score() -> None:
 def test_every_step_of_a_pipeline_is_heard_of() -> None:
     def heard(ms: Any) -> Counter[tuple[Any, ...]]:
         recorder = Propagated()
-        model = make_pipeline(
-            StandardScaler(), PCA(2, random_state=0), LogisticRegression()
-        )
+        model = make_pipeline(StandardScaler(), PCA(2, random_state=0), LogisticRegression())
         grid = {"logisticregression__C": [0.1, 1.0, 10.0]}
         ms.GridSearchCV(model, grid, cv=2).set_callbacks(recorder).fit(X, y)
         return recorder.calls
@@ -220,8 +200,6 @@ def test_what_a_hook_raises_ends_the_search() -> None:
             if context.task_name == "candidate-split-evaluation":
                 raise RuntimeError("enough")
 
-    estimator = crossfold.model_selection.GridSearchCV(
-        LogisticRegression(), GRID, cv=2, error_score="raise"
-    )
+    estimator = crossfold.model_selection.GridSearchCV(LogisticRegression(), GRID, cv=2, error_score="raise")
     with pytest.raises(RuntimeError, match="enough"):
         estimator.set_callbacks(Fails()).fit(X, y)

@@ -52,18 +52,14 @@ scoring: [accuracy, f1_macro]
 def iris(tmp_path: Path) -> pd.DataFrame:
     """Iris with names for columns, also saved as iris.parquet and iris.csv in the test's folder."""
     X, y = load_iris(return_X_y=True)
-    frame = pd.DataFrame(
-        X, columns=["sepal_length", "sepal_width", "petal_length", "petal_width"]
-    )
+    frame = pd.DataFrame(X, columns=["sepal_length", "sepal_width", "petal_length", "petal_width"])
     frame["species"] = y
     frame.to_parquet(tmp_path / "iris.parquet", index=False)
     frame.to_csv(tmp_path / "iris.csv", index=False)
     return frame
 
 
-def run_job(
-    cli: Cli, folder: Path, job: str
-) -> tuple[str, dict[str, Any], pd.DataFrame]:
+def run_job(cli: Cli, folder: Path, job: str) -> tuple[str, dict[str, Any], pd.DataFrame]:
     """Run a job file; what was printed, results.json and results.parquet."""
     path = folder / "job.yaml"
     path.write_text(job, encoding="utf-8")
@@ -77,14 +73,10 @@ def assert_same_scores(table: Any, expected: dict[str, np.ndarray]) -> None:
     """Every score and rank of scikit-learn's ``cv_results_`` is there, to the bit."""
     for key, values in expected.items():
         if "_test_" in key or "_train_" in key:
-            assert (
-                np.asarray(table[key], dtype=values.dtype).tobytes() == values.tobytes()
-            ), key
+            assert np.asarray(table[key], dtype=values.dtype).tobytes() == values.tobytes(), key
 
 
-def test_a_grid_equals_scikit_learn(
-    crossfold_cli: Cli, tmp_path: Path, iris: pd.DataFrame
-) -> None:
+def test_a_grid_equals_scikit_learn(crossfold_cli: Cli, tmp_path: Path, iris: pd.DataFrame) -> None:
     printed, results, table = run_job(crossfold_cli, tmp_path, JOB)
 
     cv = StratifiedKFold(4, shuffle=True, random_state=3)
@@ -108,33 +100,23 @@ def test_a_pipeline_over_several_grids_and_metrics_equals_scikit_learn(
         {"model__kernel": ["rbf"], "model__gamma": [0.1]},
     ]
     cv = KFold(3, shuffle=True, random_state=0)
-    search = GridSearchCV(
-        model, grid, cv=cv, scoring=["accuracy", "f1_macro"], refit=False
-    )
-    search.fit(
-        iris[["petal_length", "sepal_width"]].to_numpy(), iris["species"].to_numpy()
-    )
+    search = GridSearchCV(model, grid, cv=cv, scoring=["accuracy", "f1_macro"], refit=False)
+    search.fit(iris[["petal_length", "sepal_width"]].to_numpy(), iris["species"].to_numpy())
     assert_same_scores(results, search.cv_results_)
     assert_same_scores(table, search.cv_results_)
     assert results["params"] == search.cv_results_["params"]
 
 
-def test_an_estimator_beside_the_job_file(
-    crossfold_cli: Cli, tmp_path: Path, iris: pd.DataFrame
-) -> None:
+def test_an_estimator_beside_the_job_file(crossfold_cli: Cli, tmp_path: Path, iris: pd.DataFrame) -> None:
     (tmp_path / "own_models.py").write_text(
         "from sklearn.svm import SVC\n\ndef make(C=1.0):\n    return SVC(C=C, kernel='linear')\n",
         encoding="utf-8",
     )
-    job = JOB.replace("sklearn.svm:SVC", "own_models:make").replace(
-        "  gamma: [scale, 0.5]\n", ""
-    )
+    job = JOB.replace("sklearn.svm:SVC", "own_models:make").replace("  gamma: [scale, 0.5]\n", "")
     _, results, _ = run_job(crossfold_cli, tmp_path, job)
 
     cv = StratifiedKFold(4, shuffle=True, random_state=3)
-    search = GridSearchCV(
-        SVC(kernel="linear"), {"C": [0.1, 1.0, 10]}, cv=cv, return_train_score=True
-    )
+    search = GridSearchCV(SVC(kernel="linear"), {"C": [0.1, 1.0, 10]}, cv=cv, return_train_score=True)
     search.fit(iris.drop(columns="species").to_numpy(), iris["species"].to_numpy())
     assert_same_scores(results, search.cv_results_)
 
@@ -174,9 +156,7 @@ def test_jobs_lists_what_a_running_cluster_did(
     assert "24" in listed.stdout
 
 
-def test_inspect_describes_a_data_file(
-    crossfold_cli: Cli, tmp_path: Path, iris: pd.DataFrame
-) -> None:
+def test_inspect_describes_a_data_file(crossfold_cli: Cli, tmp_path: Path, iris: pd.DataFrame) -> None:
     done = crossfold_cli("inspect", tmp_path / "iris.parquet")
     assert done.returncode == 0, done.stderr
     assert "150" in done.stdout

@@ -54,9 +54,7 @@ def search(script: Callable[..., Path]) -> Path:
     return script(SEARCH)
 
 
-def test_the_next_script_finds_the_cluster_of_the_first(
-    cluster: PrivateCluster, search: Path
-) -> None:
+def test_the_next_script_finds_the_cluster_of_the_first(cluster: PrivateCluster, search: Path) -> None:
     first = cluster.run(search).split()
     daemon = cluster.daemon()
     second = cluster.run(search).split()
@@ -84,11 +82,7 @@ def test_a_cluster_started_early_goes_when_another_one_is_chosen(
     folder = cluster.home / "named"
     with running_daemon(cluster, folder):
         named = cluster.daemon()
-        cluster.run(
-            script(
-                f"{IMPORTS}\nimport crossfold\ncrossfold.connect('unix://{folder}/sock')"
-            )
-        )
+        cluster.run(script(f"{IMPORTS}\nimport crossfold\ncrossfold.connect('unix://{folder}/sock')"))
         wait_until(
             lambda: cluster.daemons() == [named],
             15,
@@ -96,16 +90,12 @@ def test_a_cluster_started_early_goes_when_another_one_is_chosen(
         )
 
 
-def test_the_cluster_belongs_to_its_user_alone(
-    cluster: PrivateCluster, search: Path
-) -> None:
+def test_the_cluster_belongs_to_its_user_alone(cluster: PrivateCluster, search: Path) -> None:
     cluster.run(search)
     folder = cluster.folder()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "sock").stat().st_mode & 0o077 == 0
-    assert not [
-        c for process in cluster.processes() for c in process.net_connections("inet")
-    ]
+    assert not [c for process in cluster.processes() for c in process.net_connections("inet")]
 
 
 def test_the_cluster_ends_when_idle_and_comes_back(search: Path) -> None:
@@ -115,9 +105,7 @@ def test_the_cluster_ends_when_idle_and_comes_back(search: Path) -> None:
         assert cluster.run(search).split()[1] == "15"
 
 
-def test_two_scripts_start_the_cluster_at_once(
-    cluster: PrivateCluster, search: Path
-) -> None:
+def test_two_scripts_start_the_cluster_at_once(cluster: PrivateCluster, search: Path) -> None:
     scripts = [cluster.start(search) for _ in range(2)]
     answers = [client.communicate(timeout=60) for client in scripts]
 
@@ -126,9 +114,7 @@ def test_two_scripts_start_the_cluster_at_once(
     assert len(cluster.daemons()) == 1
 
 
-def test_slot_processes_end_with_their_client(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_slot_processes_end_with_their_client(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     used = {int(pid) for pid in cluster.run(script(PROCESSES)).split()}
     wait_until(
         lambda: not used & running(cluster),
@@ -143,9 +129,7 @@ def running(cluster: PrivateCluster) -> set[int]:
     return {process.pid for process in cluster.slots()}
 
 
-def test_a_killed_daemons_socket_does_not_stop_the_next_script(
-    cluster: PrivateCluster, search: Path
-) -> None:
+def test_a_killed_daemons_socket_does_not_stop_the_next_script(cluster: PrivateCluster, search: Path) -> None:
     cluster.run(search)
     cluster.daemon().kill()
     cluster.wait_until_gone(5)
@@ -154,9 +138,7 @@ def test_a_killed_daemons_socket_does_not_stop_the_next_script(
     assert cluster.run(search).split()[1] == "15"
 
 
-def test_report_tells_where_every_fit_ran(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_report_tells_where_every_fit_ran(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     client = script(
         SEARCH
         + """
@@ -182,9 +164,7 @@ def running_daemon(cluster: PrivateCluster, folder: Path) -> Iterator[None]:
     )
     os.close(write_end)
     try:
-        assert select.select([ready], [], [], 30)[0], (
-            "the daemon was not ready after 30 s"
-        )
+        assert select.select([ready], [], [], 30)[0], "the daemon was not ready after 30 s"
         assert os.read(ready, 16) == b"ready\n"
         yield
     finally:
@@ -193,9 +173,7 @@ def running_daemon(cluster: PrivateCluster, folder: Path) -> Iterator[None]:
         assert daemon.wait(timeout=10) == 0
 
 
-def test_connect_uses_the_cluster_of_a_url(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_connect_uses_the_cluster_of_a_url(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     folder = cluster.home / "named"
     client = script(
         f"""
@@ -232,9 +210,7 @@ except crossfold.ConnectionFailed as error:
     assert "crossfold up" in printed
 
 
-def test_a_url_without_encryption_is_refused(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_a_url_without_encryption_is_refused(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     client = script(
         """
 import crossfold

@@ -213,15 +213,11 @@ for model, test in zip(found["estimator"], found["indices"]["test"]):
 print(float(auc(grid, np.mean(curves, axis=0))), np.std(curves, axis=0)[::20].tolist())
 """
 
-EXAMPLES = {
-    name.lower(): source for name, source in list(globals().items()) if name.isupper()
-}
+EXAMPLES = {name.lower(): source for name, source in list(globals().items()) if name.isupper()}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_changing_the_import_changes_no_output(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_changing_the_import_changes_no_output(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     seen = {}
     for package in ("sklearn", "crossfold"):
         code = compile(EXAMPLES[name].format(package=package), name, "exec")

@@ -31,21 +31,17 @@ _MEMBERS = [("tree", DecisionTreeClassifier(random_state=0)), ("bayes", Gaussian
 TALKATIVE: dict[str, tuple[str, Callable[[Any, Any, Any], Any]]] = {
     "halving": (
         "model_selection",
-        lambda m, X, y: m.HalvingGridSearchCV(
-            SVC(), _SVC_GRID, cv=2, verbose=3, random_state=0
-        ).fit(X, y),
+        lambda m, X, y: m.HalvingGridSearchCV(SVC(), _SVC_GRID, cv=2, verbose=3, random_state=0).fit(X, y),
     ),
     "randomized": (
         "model_selection",
-        lambda m, X, y: m.RandomizedSearchCV(
-            SVC(), _SVC_GRID, n_iter=2, cv=2, verbose=3, random_state=0
-        ).fit(X, y),
+        lambda m, X, y: m.RandomizedSearchCV(SVC(), _SVC_GRID, n_iter=2, cv=2, verbose=3, random_state=0).fit(
+            X, y
+        ),
     ),
     "learning_curve": (
         "model_selection",
-        lambda m, X, y: m.learning_curve(
-            SVC(), X, y, cv=2, train_sizes=[0.5, 1.0], shuffle=True, verbose=2
-        ),
+        lambda m, X, y: m.learning_curve(SVC(), X, y, cv=2, train_sizes=[0.5, 1.0], shuffle=True, verbose=2),
     ),
     "voting": (
         "ensemble",
@@ -55,20 +51,14 @@ TALKATIVE: dict[str, tuple[str, Callable[[Any, Any, Any], Any]]] = {
 
 
 @pytest.mark.parametrize("name", TALKATIVE)
-def test_what_is_printed_is_what_scikit_learn_prints(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_printed_is_what_scikit_learn_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module, run = TALKATIVE[name]
     printed = []
     for package in ("sklearn", "crossfold"):
         run(importlib.import_module(f"{package}.{module}"), *cases.classes())
         # Times differ, and so does the order of what runs side by side; joblib names its backend.
-        lines = re.sub(
-            r"total= *.*|total time=.*", "", capsys.readouterr().out
-        ).splitlines()
-        printed.append(
-            sorted(line for line in lines if not line.startswith("[Parallel"))
-        )
+        lines = re.sub(r"total= *.*|total time=.*", "", capsys.readouterr().out).splitlines()
+        printed.append(sorted(line for line in lines if not line.startswith("[Parallel")))
     theirs, ours = printed
     assert ours == theirs
     assert theirs
@@ -77,9 +67,7 @@ def test_what_is_printed_is_what_scikit_learn_prints(
 def test_an_attribute_error_has_the_same_causes() -> None:
     causes = []
     for package in ("sklearn", "crossfold"):
-        search = importlib.import_module(f"{package}.model_selection").GridSearchCV(
-            SVC(), _SVC_GRID
-        )
+        search = importlib.import_module(f"{package}.model_selection").GridSearchCV(SVC(), _SVC_GRID)
         with pytest.raises(AttributeError) as caught:
             search.predict_proba  # noqa: B018
         error, chain = caught.value, []
@@ -114,17 +102,13 @@ class WaitsForAFold(RegressorMixin, BaseEstimator):
 
 def test_a_stack_fits_folds_while_it_fits_all_rows(tmp_path: Path) -> None:
     X, y = cases.numbers(60)
-    StackingRegressor(
-        [("waits", WaitsForAFold(str(tmp_path / "fold"), 60))], Ridge(), cv=3
-    ).fit(X, y)
+    StackingRegressor([("waits", WaitsForAFold(str(tmp_path / "fold"), 60))], Ridge(), cv=3).fit(X, y)
 
 
 def test_a_stack_fits_nothing_twice() -> None:
     X, y = cases.numbers(60)
     before = crossfold.stats()
-    StackingRegressor(
-        [("one", Ridge()), ("two", Ridge(2.0)), ("three", Ridge(3.0))], cv=4
-    ).fit(X, y)
+    StackingRegressor([("one", Ridge()), ("two", Ridge(2.0)), ("three", Ridge(3.0))], cv=4).fit(X, y)
     after = crossfold.stats()
     assert after["calls_completed"] - before["calls_completed"] == 3
     assert after["fits_completed"] - before["fits_completed"] == 3 * 4
@@ -162,7 +146,5 @@ print("identical")
 """
 
 
-def test_arrays_of_another_library(
-    cluster: PrivateCluster, script: Callable[..., Path]
-) -> None:
+def test_arrays_of_another_library(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     assert cluster.run(script(ARRAY_API)) == "identical\n"

@@ -68,42 +68,27 @@ def test_greedy_equals_plain_numpy(digits: Any, scoring: str) -> None:
 def test_greedy_starts_from_the_best_ones(digits: Any) -> None:
     X, y = digits
     library = reference.out_of_fold(CANDIDATES, X, y, CV)
-    weights, best = reference.greedy(
-        library, y, reference.neg_log_loss, rounds=6, initial=4
-    )
-    search = EnsembleSearchCV(
-        CANDIDATES, scoring="neg_log_loss", cv=CV, rounds=6, initial=4
-    ).fit(X, y)
+    weights, best = reference.greedy(library, y, reference.neg_log_loss, rounds=6, initial=4)
+    search = EnsembleSearchCV(CANDIDATES, scoring="neg_log_loss", cv=CV, rounds=6, initial=4).fit(X, y)
     np.testing.assert_array_equal(search.member_indices_, np.flatnonzero(weights))
-    np.testing.assert_allclose(
-        search.weights_, weights[np.flatnonzero(weights)], rtol=0, atol=1e-12
-    )
+    np.testing.assert_allclose(search.weights_, weights[np.flatnonzero(weights)], rtol=0, atol=1e-12)
     assert search.ensemble_score_ == pytest.approx(best, abs=1e-12)
 
 
 def test_members_are_averaged_for_new_rows(digits: Any) -> None:
     X, y = digits
-    search = EnsembleSearchCV(CANDIDATES, scoring="neg_log_loss", cv=CV).fit(
-        X[:400], y[:400]
-    )
-    total = sum(
-        w * m.predict_proba(X[400:])
-        for w, m in zip(search.weights_, search.members_, strict=True)
-    )
+    search = EnsembleSearchCV(CANDIDATES, scoring="neg_log_loss", cv=CV).fit(X[:400], y[:400])
+    total = sum(w * m.predict_proba(X[400:]) for w, m in zip(search.weights_, search.members_, strict=True))
     np.testing.assert_allclose(search.predict_proba(X[400:]), total, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(search.predict(X[400:]), total.argmax(axis=1))
     again = pickle.loads(pickle.dumps(search))
-    np.testing.assert_array_equal(
-        again.predict_proba(X[400:]), search.predict_proba(X[400:])
-    )
+    np.testing.assert_array_equal(again.predict_proba(X[400:]), search.predict_proba(X[400:]))
     assert search.n_features_in_ == 64
 
 
 def test_fold_models_can_be_averaged_instead(digits: Any) -> None:
     X, y = digits
-    search = EnsembleSearchCV(CANDIDATES, method="mean", cv=CV, cross_fit=True).fit(
-        X[:400], y[:400]
-    )
+    search = EnsembleSearchCV(CANDIDATES, method="mean", cv=CV, cross_fit=True).fit(X[:400], y[:400])
     assert [len(folds) for folds in search.members_] == [3] * 7
     models = [model for folds in search.members_ for model in folds]
     mean = np.mean([model.predict_proba(X[400:]) for model in models], axis=0)
@@ -114,9 +99,7 @@ def test_fold_models_can_be_averaged_instead(digits: Any) -> None:
 def test_other_ways_to_combine(digits: Any, method: str) -> None:
     X, y = digits
     names = np.array([f"digit {label}" for label in y])
-    search = EnsembleSearchCV(CANDIDATES[:2], method=method, cv=CV).fit(
-        X[:400], names[:400]
-    )
+    search = EnsembleSearchCV(CANDIDATES[:2], method=method, cv=CV).fit(X[:400], names[:400])
     assert search.weights_.sum() == pytest.approx(1)
     assert search.score(X[400:], names[400:]) > 0.85
     assert set(search.predict(X[400:])) <= set(names)
@@ -131,9 +114,7 @@ def test_a_stack_equals_scikit_learns(digits: Any, classes: int) -> None:
         ("nb", GaussianNB()),
         ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
     ]
-    theirs = StackingClassifier(
-        members, final_estimator=LogisticRegression(C=0.1), cv=CV
-    )
+    theirs = StackingClassifier(members, final_estimator=LogisticRegression(C=0.1), cv=CV)
     theirs.fit(X[:half], y[:half])
     before = crossfold.stats()["fits_completed"]
     stack = EnsembleSearchCV(
@@ -146,27 +127,18 @@ def test_a_stack_equals_scikit_learns(digits: Any, classes: int) -> None:
     stack.fit(X[:half], y[:half])
     # Members and final estimator once on every split and once on all rows.
     assert crossfold.stats()["fits_completed"] - before == 3 * (3 + 1)
-    np.testing.assert_array_equal(
-        stack.predict_proba(X[half:]), theirs.predict_proba(X[half:])
-    )
+    np.testing.assert_array_equal(stack.predict_proba(X[half:]), theirs.predict_proba(X[half:]))
     np.testing.assert_array_equal(stack.predict(X[half:]), theirs.predict(X[half:]))
-    np.testing.assert_array_equal(
-        stack.final_estimator_.coef_, theirs.final_estimator_.coef_
-    )
+    np.testing.assert_array_equal(stack.final_estimator_.coef_, theirs.final_estimator_.coef_)
     assert stack.weights_ is None
 
     library = [
-        cross_val_predict(member, X[:half], y[:half], cv=CV, method="predict_proba")
-        for _, member in members
+        cross_val_predict(member, X[:half], y[:half], cv=CV, method="predict_proba") for _, member in members
     ]
     features = np.hstack([part[:, 1:] if classes == 2 else part for part in library])
-    expected = cross_val_predict(
-        LogisticRegression(C=0.1), features, y[:half], cv=CV, method="predict_proba"
-    )
+    expected = cross_val_predict(LogisticRegression(C=0.1), features, y[:half], cv=CV, method="predict_proba")
     np.testing.assert_array_equal(stack.oof_predictions_, expected)
-    assert stack.ensemble_score_ == pytest.approx(
-        reference.neg_log_loss(y[:half], expected), abs=1e-12
-    )
+    assert stack.ensemble_score_ == pytest.approx(reference.neg_log_loss(y[:half], expected), abs=1e-12)
 
 
 def test_a_stack_of_regressors_and_of_fold_models() -> None:
@@ -181,14 +153,9 @@ def test_a_stack_of_regressors_and_of_fold_models() -> None:
     np.testing.assert_array_equal(stack.predict(X), theirs.predict(X))
     assert stack.final_estimator_.alpha_ == theirs.final_estimator_.alpha_
 
-    crossed = EnsembleSearchCV(
-        candidates, method="stack", cv=KFold(4), cross_fit=True
-    ).fit(X, y)
+    crossed = EnsembleSearchCV(candidates, method="stack", cv=KFold(4), cross_fit=True).fit(X, y)
     assert crossed.ensemble_score_ == stack.ensemble_score_
-    of_folds = [
-        np.mean([model.predict(X) for model in folds], axis=0)
-        for folds in crossed.members_
-    ]
+    of_folds = [np.mean([model.predict(X) for model in folds], axis=0) for folds in crossed.members_]
     expected = crossed.final_estimator_.predict(np.stack(of_folds, axis=1))
     np.testing.assert_allclose(crossed.predict(X), expected, rtol=0, atol=1e-9)
 
@@ -218,12 +185,8 @@ def test_what_a_stack_refuses(digits: Any) -> None:
         EnsembleSearchCV(members, final_estimator=LogisticRegression()).fit(X, y)
     with pytest.raises(ValueError, match="final_estimator is Ridge.*give a classifier"):
         EnsembleSearchCV(members, method="stack", final_estimator=Ridge()).fit(X, y)
-    with pytest.raises(
-        ValueError, match="(?s)final_estimator could not be fitted.*no good"
-    ):
-        EnsembleSearchCV(
-            members, method="stack", final_estimator=Fragile("fit"), cv=CV
-        ).fit(X, y)
+    with pytest.raises(ValueError, match="(?s)final_estimator could not be fitted.*no good"):
+        EnsembleSearchCV(members, method="stack", final_estimator=Fragile("fit"), cv=CV).fit(X, y)
 
 
 def test_regressors_and_texts() -> None:
@@ -247,9 +210,7 @@ def test_regressors_and_texts() -> None:
     ]
     labels = ["good" in text for text in texts]
     words = make_pipeline(TfidfVectorizer(), LinearSVC())
-    search = EnsembleSearchCV([(words, {"linearsvc__C": [0.1, 1.0]})], cv=2).fit(
-        texts, labels
-    )
+    search = EnsembleSearchCV([(words, {"linearsvc__C": [0.1, 1.0]})], cv=2).fit(texts, labels)
     assert search.predict(["good", "bad"]).tolist() == [True, False]
     assert not hasattr(search, "predict_proba")
 
@@ -282,14 +243,8 @@ def test_candidates_that_fail_are_left_out_and_named(digits: Any) -> None:
     search = EnsembleSearchCV(candidates, method="mean", cv=CV).fit(X, y)
     assert search.member_indices_ == [2, 3]
     marks = "\n".join(search.marks_)
-    assert (
-        "candidate 0 was left out: its fit on split 0 failed: ValueError: this setting"
-        in marks
-    )
-    assert (
-        "candidate 1 was left out: split 0 gave no predict_proba: ValueError: row"
-        in marks
-    )
+    assert "candidate 0 was left out: its fit on split 0 failed: ValueError: this setting" in marks
+    assert "candidate 1 was left out: split 0 gave no predict_proba: ValueError: row" in marks
     assert "candidate 2: the predictions of all 500 rows are equal" in marks
     with pytest.raises(ValueError, match="this setting is no good"):
         EnsembleSearchCV([(Fragile("fit"), {})], cv=CV).fit(X, y)
@@ -299,12 +254,8 @@ def test_a_class_missing_in_a_fold_is_marked(digits: Any) -> None:
     X, y = digits
     order = np.argsort(y, kind="stable")
     X, y = X[order], y[order]
-    search = EnsembleSearchCV(
-        [(GaussianNB(), {}), (DecisionTreeClassifier(), {})], cv=KFold(3)
-    ).fit(X, y)
-    assert any(
-        'class "0" was not among the train rows' in mark for mark in search.marks_
-    )
+    search = EnsembleSearchCV([(GaussianNB(), {}), (DecisionTreeClassifier(), {})], cv=KFold(3)).fit(X, y)
+    assert any('class "0" was not among the train rows' in mark for mark in search.marks_)
     assert (search.oof_predictions_[y == 0, 0] == 0).all()
 
 
@@ -351,9 +302,7 @@ def test_what_can_not_be_combined_is_said_before_a_fit(digits: Any) -> None:
             "of the ensemble",
         ),
         (
-            EnsembleSearchCV(
-                [(LinearSVC(), {})], method="stack", scoring="neg_log_loss"
-            ),
+            EnsembleSearchCV([(LinearSVC(), {})], method="stack", scoring="neg_log_loss"),
             "can't score decision_function of the members",
         ),
         (
@@ -361,9 +310,7 @@ def test_what_can_not_be_combined_is_said_before_a_fit(digits: Any) -> None:
             "method is 'vote', which combines classifiers",
         ),
         (
-            EnsembleSearchCV(
-                CANDIDATES, method="stack", cv=[(np.arange(100, 500), np.arange(50))]
-            ),
+            EnsembleSearchCV(CANDIDATES, method="stack", cv=[(np.arange(100, 500), np.arange(50))]),
             "row 50 is in no test set",
         ),
         (EnsembleSearchCV(CANDIDATES, method="policy"), "go together"),
@@ -392,19 +339,13 @@ def test_it_says_why_it_can_not_be_fitted_in_a_worker(digits: Any) -> None:
 
 def test_partitions_have_a_model_each(digits: Any) -> None:
     X, y = digits
-    ensemble = PartitionedEnsemble(GaussianNB(var_smoothing=1e-2), n_partitions=3).fit(
-        X, y
-    )
+    ensemble = PartitionedEnsemble(GaussianNB(var_smoothing=1e-2), n_partitions=3).fit(X, y)
     parts = np.array_split(np.arange(500), 3)
     models = [GaussianNB(var_smoothing=1e-2).fit(X[part], y[part]) for part in parts]
     sizes = np.array([len(part) for part in parts], dtype=float)
-    mean = np.average(
-        [model.predict_proba(X) for model in models], axis=0, weights=sizes
-    )
+    mean = np.average([model.predict_proba(X) for model in models], axis=0, weights=sizes)
     np.testing.assert_allclose(ensemble.predict_proba(X), mean, rtol=0, atol=1e-12)
-    voting = PartitionedEnsemble(
-        LinearSVC(), n_partitions=3, shuffle=True, random_state=0
-    ).fit(X, y)
+    voting = PartitionedEnsemble(LinearSVC(), n_partitions=3, shuffle=True, random_state=0).fit(X, y)
     assert voting.score(X, y) > 0.9 and not hasattr(voting, "predict_proba")
 
 
@@ -424,8 +365,4 @@ def test_scikit_learns_checks(estimator: Any) -> None:
         if found["status"] == "failed"
     ]
     # One row can't be cut in two, which is said in other words.
-    assert [
-        found["check_name"]
-        for found in failed
-        if found["check_name"] != "check_fit2d_1sample"
-    ] == []
+    assert [found["check_name"] for found in failed if found["check_name"] != "check_fit2d_1sample"] == []

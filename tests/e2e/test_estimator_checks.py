@@ -28,10 +28,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 # The checks feed every estimator with data that it must warn about.
 pytestmark = [pytest.mark.timeout(60), pytest.mark.filterwarnings("ignore")]
 
-_CLASSIFIERS = [
-    (f"tree{seed}", DecisionTreeClassifier(max_depth=3, random_state=seed))
-    for seed in (0, 1)
-]
+_CLASSIFIERS = [(f"tree{seed}", DecisionTreeClassifier(max_depth=3, random_state=seed)) for seed in (0, 1)]
 _REGRESSORS = [
     ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)),
     ("ridge", Ridge()),
@@ -43,9 +40,7 @@ _CS = {"C": [0.1, 1.0]}
 ESTIMATORS = [
     GridSearchCV(LogisticRegression(), _CS, **_SEARCH),
     RandomizedSearchCV(Ridge(), _ALPHAS, n_iter=2, random_state=0, **_SEARCH),
-    HalvingGridSearchCV(
-        Ridge(), _ALPHAS, min_resources="smallest", random_state=0, **_SEARCH
-    ),
+    HalvingGridSearchCV(Ridge(), _ALPHAS, min_resources="smallest", random_state=0, **_SEARCH),
     HalvingRandomSearchCV(LogisticRegression(), _CS, random_state=0, **_SEARCH),
     VotingClassifier(_CLASSIFIERS),
     VotingRegressor(_REGRESSORS),
@@ -58,14 +53,10 @@ ESTIMATORS = [
 
 def expected_failures(estimator: Any) -> dict[str, str]:
     """The checks that scikit-learn excuses the same class of its own from."""
-    known = [
-        kind for kind in type(estimator).__mro__ if kind in PER_ESTIMATOR_XFAIL_CHECKS
-    ]
+    known = [kind for kind in type(estimator).__mro__ if kind in PER_ESTIMATOR_XFAIL_CHECKS]
     return PER_ESTIMATOR_XFAIL_CHECKS[known[0]] if known else {}
 
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
-def test_is_an_estimator_as_scikit_learn_checks_it(
-    estimator: Any, check: Callable[[Any], None]
-) -> None:
+def test_is_an_estimator_as_scikit_learn_checks_it(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

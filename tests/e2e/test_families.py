@@ -31,9 +31,7 @@ FOLDS = 3
 
 
 def search(ms: Any, estimator: Any, grid: dict[str, list[Any]], **options: Any) -> Any:
-    return ms.GridSearchCV(
-        estimator, grid, cv=FOLDS, return_train_score=True, **options
-    ).fit(X, Y)
+    return ms.GridSearchCV(estimator, grid, cv=FOLDS, return_train_score=True, **options).fit(X, Y)
 
 
 def ways(ours: Any) -> list[str]:
@@ -107,9 +105,7 @@ def test_models_that_are_handed_out_are_scikit_learns() -> None:
             for given in grid
         ]
 
-    for ours, theirs in zip(
-        models(crossfold.model_selection), models(sklearn.model_selection), strict=True
-    ):
+    for ours, theirs in zip(models(crossfold.model_selection), models(sklearn.model_selection), strict=True):
         assert np.array_equal(ours["test_score"], theirs["test_score"])
         for mine, other in zip(ours["estimator"], theirs["estimator"], strict=True):
             assert np.array_equal(mine.predict_proba(X), other.predict_proba(X))
@@ -137,15 +133,8 @@ def test_nothing_is_shared_when_that_is_asked_for() -> None:
 def test_an_error_of_a_member_reads_as_scikit_learns() -> None:
     def failing(ms: Any) -> Any:
         grid = {"n_neighbors": [1, 2]}
-        return ms.GridSearchCV(KNeighborsClassifier(), grid, cv=2).fit(
-            X, Y, sample_weight=np.ones(len(Y))
-        )
+        return ms.GridSearchCV(KNeighborsClassifier(), grid, cv=2).fit(X, Y, sample_weight=np.ones(len(Y)))
 
     expected = observe(lambda: failing(sklearn.model_selection))
-    assert (
-        expected.error is not None
-        and "unexpected keyword argument 'sample_weight'" in expected.error[1]
-    )
-    assert_same_observation(
-        observe(lambda: failing(crossfold.model_selection)), expected
-    )
+    assert expected.error is not None and "unexpected keyword argument 'sample_weight'" in expected.error[1]
+    assert_same_observation(observe(lambda: failing(crossfold.model_selection)), expected)

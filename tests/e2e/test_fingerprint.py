@@ -103,11 +103,7 @@ def test_an_older_copy_of_the_users_module_is_refused_with_both_digests(
             check=True,
         )
         assert sha.stdout[:12] in message
-    assert (
-        "travelling" in message
-        and str(tmp_path / "older") in message
-        and "same version" in message
-    )
+    assert "travelling" in message and str(tmp_path / "older") in message and "same version" in message
 
 
 @pytest.mark.parametrize("package", ["lightgbm", "cloudpickle"])
@@ -117,9 +113,7 @@ def test_another_version_is_refused_with_both_named(
     cluster.run(script("import crossfold; crossfold.connect()"))
     information = tmp_path / "fake" / f"{package}-0.0.1.dist-info"
     information.mkdir(parents=True)
-    (information / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\n"
-    )
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\n")
 
     done = subprocess.run(
         [sys.executable, script(CONNECTS)],

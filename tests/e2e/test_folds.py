@@ -25,12 +25,8 @@ Y = (X[:, 0] > 0.3).astype(int)
 FOLDS = 3
 
 
-def search(
-    ms: Any, estimator: Any, grid: dict[str, list[Any]], data: Any = X, **options: Any
-) -> Any:
-    return ms.GridSearchCV(estimator, grid, cv=FOLDS, refit=False, **options).fit(
-        data, Y
-    )
+def search(ms: Any, estimator: Any, grid: dict[str, list[Any]], data: Any = X, **options: Any) -> Any:
+    return ms.GridSearchCV(estimator, grid, cv=FOLDS, refit=False, **options).fit(data, Y)
 
 
 def compare(estimator: Any, grid: dict[str, list[Any]], data: Any = X) -> list[str]:
@@ -58,9 +54,7 @@ class Stump(ClassifierMixin, BaseEstimator):
         column = X[:, [self.column]]
         column = column.toarray() if sparse.issparse(column) else column.copy()
         (X.data if sparse.issparse(X) else X)[...] += 1.0
-        return (
-            column.ravel() > self.threshold_ + 0.01 * self.X_[:, self.column].mean()
-        ).astype(int)
+        return (column.ravel() > self.threshold_ + 0.01 * self.X_[:, self.column].mean()).astype(int)
 
 
 COLUMNS = {"column": list(range(8))}
@@ -92,10 +86,7 @@ def test_conversions_are_done_once_per_split() -> None:
 
 def test_data_frames_are_left_to_scikit_learn() -> None:
     frame = pd.DataFrame(X[:, :40]).rename(columns=str)
-    assert not any(
-        "fold" in way
-        for way in compare(GaussianNB(), {"var_smoothing": [1e-9, 1e-8]}, frame)
-    )
+    assert not any("fold" in way for way in compare(GaussianNB(), {"var_smoothing": [1e-9, 1e-8]}, frame))
 
 
 def test_nothing_is_shared_when_that_is_asked_for() -> None:

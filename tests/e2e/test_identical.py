@@ -39,9 +39,9 @@ def test_equals_scikit_learn(name: str) -> None:
 
 def verbose_lines(ms: Any, printed: pytest.CaptureFixture[str]) -> list[str]:
     """What a search prints at its most talkative, without its times."""
-    ms.GridSearchCV(
-        SVC(), {"C": [0.1, 1.0]}, cv=2, verbose=10, n_jobs=None, refit=False
-    ).fit(*cases.classes())
+    ms.GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2, verbose=10, n_jobs=None, refit=False).fit(
+        *cases.classes()
+    )
     lines = re.sub(r"total time=.*", "", printed.readouterr().out).splitlines()
     return sorted(line for line in lines if line.startswith(("[CV", "Fitting")))
 
@@ -60,9 +60,7 @@ def test_a_search_is_cloned_printed_and_pickled_as_scikit_learns() -> None:
         for ms in (crossfold.model_selection, sklearn.model_selection)
     )
     assert repr(ours) == repr(theirs)
-    mine, other = (
-        inspect.signature(type(search)).parameters for search in (ours, theirs)
-    )
+    mine, other = (inspect.signature(type(search)).parameters for search in (ours, theirs))
     assert [str(mine[name]) for name in other] == list(map(str, other.values()))
     assert repr(clone(ours)) == repr(theirs)
     X, y = cases.classes()

@@ -55,9 +55,7 @@ def wait_for(seconds: float) -> float:
 
 
 def test_results_come_in_the_order_of_the_calls() -> None:
-    assert Parallel()(delayed(operator.mul)(i, i) for i in range(300)) == [
-        i * i for i in range(300)
-    ]
+    assert Parallel()(delayed(operator.mul)(i, i) for i in range(300)) == [i * i for i in range(300)]
 
 
 def test_calls_run_in_the_clusters_processes() -> None:
@@ -83,25 +81,19 @@ def test_a_parallel_object_is_reused() -> None:
 
 
 def test_generator_gives_results_in_order_and_early() -> None:
-    results = Parallel(return_as="generator")(
-        delayed(operator.add)(i, 1) for i in range(50)
-    )
+    results = Parallel(return_as="generator")(delayed(operator.add)(i, 1) for i in range(50))
     assert next(results) == 1
     assert list(results) == list(range(2, 51))
 
 
 def test_unordered_generator_gives_the_quick_first() -> None:
-    results = Parallel(n_jobs=2, return_as="generator_unordered")(
-        delayed(wait_for)(s) for s in (2.0, 0.0)
-    )
+    results = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(wait_for)(s) for s in (2.0, 0.0))
     assert list(results) == [0.0, 2.0]
 
 
 def test_an_abandoned_generator_stops_its_calls() -> None:
     began = time.monotonic()
-    results = Parallel(n_jobs=2, return_as="generator")(
-        delayed(wait_for)(s) for s in (0, 50, 50, 50)
-    )
+    results = Parallel(n_jobs=2, return_as="generator")(delayed(wait_for)(s) for s in (0, 50, 50, 50))
     next(results)
     with pytest.warns(UserWarning, match="have been cancelled"):
         results.close()
@@ -168,17 +160,15 @@ def test_big_arrays_of_every_layout() -> None:
         big.astype(">f8"),
         big.astype(np.float32),
     ):
-        assert Parallel()(delayed(np.sum)(array, axis=axis) for axis in (0, 1))[
-            1
-        ].tolist() == (array.sum(axis=1).tolist())
+        assert Parallel()(delayed(np.sum)(array, axis=axis) for axis in (0, 1))[1].tolist() == (
+            array.sum(axis=1).tolist()
+        )
 
 
 def test_warnings_arrive_with_their_category() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        Parallel(n_jobs=2)(
-            delayed(warnings.warn)(f"call {i}", UserWarning) for i in range(3)
-        )
+        Parallel(n_jobs=2)(delayed(warnings.warn)(f"call {i}", UserWarning) for i in range(3))
     assert sorted(str(w.message) for w in caught) == ["call 0", "call 1", "call 2"]
     assert {w.category for w in caught} == {UserWarning}
 
@@ -208,9 +198,7 @@ def test_number_of_jobs() -> None:
 
 
 def test_one_job_runs_in_process() -> None:
-    assert set(Parallel(n_jobs=1)(delayed(process_id)() for _ in range(3))) == {
-        os.getpid()
-    }
+    assert set(Parallel(n_jobs=1)(delayed(process_id)() for _ in range(3))) == {os.getpid()}
 
 
 def test_shared_memory_falls_back_to_threads() -> None:
@@ -242,9 +230,7 @@ def test_explicit_pre_dispatch_takes_calls_lazily() -> None:
             taken.append(i)
             yield delayed(operator.neg)(i)
 
-    results = Parallel(n_jobs=2, pre_dispatch=4, batch_size=1, return_as="generator")(
-        calls()
-    )
+    results = Parallel(n_jobs=2, pre_dispatch=4, batch_size=1, return_as="generator")(calls())
     assert next(results) == 0
     assert len(taken) < 40
     assert list(results) == [-i for i in range(1, 40)]
@@ -262,9 +248,7 @@ X, Y = make_classification(120, n_features=8, n_informative=4, random_state=0)
 
 def test_forest_of_unmodified_scikit_learn() -> None:
     def run(n_jobs: int | None) -> np.ndarray:
-        forest = RandomForestClassifier(
-            20, oob_score=True, random_state=0, n_jobs=n_jobs
-        ).fit(X, Y)
+        forest = RandomForestClassifier(20, oob_score=True, random_state=0, n_jobs=n_jobs).fit(X, Y)
         return np.column_stack([forest.predict_proba(X), forest.oob_decision_function_])
 
     actual, expected = both_ways(run)
@@ -274,32 +258,25 @@ def test_forest_of_unmodified_scikit_learn() -> None:
 def test_permutation_importance_of_unmodified_scikit_learn() -> None:
     model = SVC().fit(X, Y)
     actual, expected = both_ways(
-        lambda n_jobs: permutation_importance(
-            model, X, Y, n_repeats=3, random_state=0, n_jobs=n_jobs
-        )
+        lambda n_jobs: permutation_importance(model, X, Y, n_repeats=3, random_state=0, n_jobs=n_jobs)
     )
     assert actual.importances.tobytes() == expected.importances.tobytes()
 
 
 def test_feature_elimination_of_unmodified_scikit_learn() -> None:
     actual, expected = both_ways(
-        lambda n_jobs: RFECV(LogisticRegression(max_iter=200), cv=3, n_jobs=n_jobs).fit(
-            X, Y
-        )
+        lambda n_jobs: RFECV(LogisticRegression(max_iter=200), cv=3, n_jobs=n_jobs).fit(X, Y)
     )
     assert actual.ranking_.tolist() == expected.ranking_.tolist()
     assert (
-        actual.cv_results_["mean_test_score"].tobytes()
-        == expected.cv_results_["mean_test_score"].tobytes()
+        actual.cv_results_["mean_test_score"].tobytes() == expected.cv_results_["mean_test_score"].tobytes()
     )
 
 
 def test_learning_curve_and_one_versus_rest_of_unmodified_scikit_learn() -> None:
     def run(n_jobs: int | None) -> Any:
         model = OneVsRestClassifier(SVC(), n_jobs=None)
-        _, *scores = learning_curve(
-            model, X, Y, train_sizes=[0.3, 1.0], cv=3, n_jobs=n_jobs
-        )
+        _, *scores = learning_curve(model, X, Y, train_sizes=[0.3, 1.0], cv=3, n_jobs=n_jobs)
         return np.hstack(scores)
 
     actual, expected = both_ways(run)
@@ -308,9 +285,7 @@ def test_learning_curve_and_one_versus_rest_of_unmodified_scikit_learn() -> None
 
 def test_grid_search_of_unmodified_scikit_learn() -> None:
     actual, expected = both_ways(
-        lambda n_jobs: search_view(
-            GridSearchCV(SVC(), {"C": [0.1, 1.0]}, n_jobs=n_jobs).fit(X, Y), X
-        )
+        lambda n_jobs: search_view(GridSearchCV(SVC(), {"C": [0.1, 1.0]}, n_jobs=n_jobs).fit(X, Y), X)
     )
     assert_same(actual, expected)
 

@@ -41,9 +41,7 @@ def threads() -> tuple[int, str]:
     """The most threads that a loaded library may use, and what one loaded later would look at."""
     from threadpoolctl import threadpool_info
 
-    return max(library["num_threads"] for library in threadpool_info()), os.environ[
-        "OMP_NUM_THREADS"
-    ]
+    return max(library["num_threads"] for library in threadpool_info()), os.environ["OMP_NUM_THREADS"]
 
 
 def test_threads_inside_a_call_are_those_asked_for() -> None:
@@ -72,12 +70,8 @@ def test_what_the_backend_does_not_know_is_refused() -> None:
 
 def nested(number: int) -> tuple[list[int], bool]:
     """A call that names the backend it runs on."""
-    found = Parallel(backend="crossfold", n_jobs=2)(
-        delayed(process_id)(i) for i in range(3)
-    )
-    return [value * number for value, _ in found], {
-        process for _, process in found
-    } == {os.getpid()}
+    found = Parallel(backend="crossfold", n_jobs=2)(delayed(process_id)(i) for i in range(3))
+    return [value * number for value, _ in found], {process for _, process in found} == {os.getpid()}
 
 
 def process_id(number: int) -> tuple[int, int]:
@@ -124,9 +118,7 @@ def work_for_ever(path: Path) -> None:
 
 def test_an_abort_kills_calls_that_are_stuck_in_c(tmp_path: Path) -> None:
     paths = [tmp_path / str(i) for i in range(2)]
-    results = Parallel(n_jobs=2, return_as="generator")(
-        delayed(work_for_ever)(path) for path in paths
-    )
+    results = Parallel(n_jobs=2, return_as="generator")(delayed(work_for_ever)(path) for path in paths)
     wait_until(
         lambda: all(path.exists() for path in paths),
         30,
@@ -181,16 +173,12 @@ def test_models_of_unmodified_scikit_learn_are_equal(name: str) -> None:
     actual = make(2).fit(X, target)
     assert crossfold.stats()["calls_completed"] > before["calls_completed"]
     predict = "predict_proba" if hasattr(expected, "predict_proba") else "predict"
-    assert (
-        getattr(actual, predict)(X).tobytes() == getattr(expected, predict)(X).tobytes()
-    )
+    assert getattr(actual, predict)(X).tobytes() == getattr(expected, predict)(X).tobytes()
 
 
 def test_fold_fits_deep_inside_scikit_learn_are_lifted() -> None:
     def select(n_jobs: int | None) -> list[bool]:
-        selector = SequentialFeatureSelector(
-            GaussianNB(), n_features_to_select=2, cv=3, n_jobs=n_jobs
-        )
+        selector = SequentialFeatureSelector(GaussianNB(), n_features_to_select=2, cv=3, n_jobs=n_jobs)
         return selector.fit(X, Y).get_support().tolist()
 
     with parallel_config(backend="sequential"):

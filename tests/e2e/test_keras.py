@@ -94,13 +94,9 @@ print(cross_val_score(Asks(), X, y, cv=4).sum(), "tensorflow" in sys.modules)
 def test_a_grid_of_networks_equals_one_process(
     shared_cluster: PrivateCluster, script: Callable[..., Path]
 ) -> None:
-    ours = script(
-        SOURCE
-        + "\nfrom crossfold.model_selection import GridSearchCV\nrun(GridSearchCV)\n"
-    )
+    ours = script(SOURCE + "\nfrom crossfold.model_selection import GridSearchCV\nrun(GridSearchCV)\n")
     alone = script(
-        SOURCE
-        + "\nfrom sklearn.model_selection import GridSearchCV\nrun(GridSearchCV)\n",
+        SOURCE + "\nfrom sklearn.model_selection import GridSearchCV\nrun(GridSearchCV)\n",
         "alone.py",
     )
     reference = subprocess.run(
@@ -128,9 +124,7 @@ def test_a_compiled_loop_is_close_and_the_next_search_is_exact_again(
 @pytest.fixture(scope="module")
 def outcomes(shared_cluster: PrivateCluster) -> dict[str, str]:
     """What became of each case of the client: TensorFlow takes too long to import once a case."""
-    printed = shared_cluster.run(
-        Path(__file__).with_name("keras_client.py"), timeout=220
-    )
+    printed = shared_cluster.run(Path(__file__).with_name("keras_client.py"), timeout=220)
     return json.loads(printed.splitlines()[-1])
 
 
@@ -147,9 +141,7 @@ def outcomes(shared_cluster: PrivateCluster) -> dict[str, str]:
         "leaves_tensorflow_out_of_other_fits",
     ],
 )
-def test_a_client_of_keras_finds_what_one_process_finds(
-    case: str, outcomes: dict[str, str]
-) -> None:
+def test_a_client_of_keras_finds_what_one_process_finds(case: str, outcomes: dict[str, str]) -> None:
     assert outcomes.pop(case) == "identical"
 
 
@@ -166,8 +158,6 @@ def test_tensorflow_stays_out_of_clients_and_workers_that_do_not_use_it(
 def test_a_fit_may_import_tensorflow_that_its_client_never_imports(
     shared_cluster: PrivateCluster, script: Callable[..., Path]
 ) -> None:
-    client = script(
-        WHERE.replace("Asks()", 'Asks("tensorflow")').replace("cv=4", "cv=2")
-    )
+    client = script(WHERE.replace("Asks()", 'Asks("tensorflow")').replace("cv=4", "cv=2"))
     assert shared_cluster.run(client, timeout=110) == "2.0 False\n"
     assert shared_cluster.run(script(WHERE)) == "0.0 False\n"

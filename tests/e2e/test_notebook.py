@@ -71,9 +71,7 @@ cross_val_score(Prints(), X, y, cv=2).tolist()
     assert "Warning" not in cell.stderr
 
 
-def test_the_stop_button_stops_the_fits_and_the_kernel_goes_on(
-    notebook: Notebook, tmp_path: Path
-) -> None:
+def test_the_stop_button_stops_the_fits_and_the_kernel_goes_on(notebook: Notebook, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     source = f"""
 from faults.gate import GatedSVC

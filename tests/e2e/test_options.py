@@ -47,9 +47,7 @@ FOR_EVER = 3600.0
 class Sleeper(ClassifierMixin, BaseEstimator):
     """Takes its time, or all memory there is; scores its own `score_`."""
 
-    def __init__(
-        self, seconds: float = 0.0, megabytes: int = 0, score_: float = 0.5
-    ) -> None:
+    def __init__(self, seconds: float = 0.0, megabytes: int = 0, score_: float = 0.5) -> None:
         self.seconds = seconds
         self.megabytes = megabytes
         self.score_ = score_
@@ -83,9 +81,7 @@ def mean_scores(search: Any) -> list[float]:
 def test_a_fit_stuck_in_c_is_ended_within_a_second_of_its_limit() -> None:
     with pytest.warns(FitFailedWarning, match="FitTimeout: it ran for more than 1 s"):
         with pytest.warns(UserWarning, match="non-finite"):
-            search = GridSearchCV(
-                StuckInC(), {"seconds": [0, FOR_EVER]}, cv=2, fit_timeout=1
-            ).fit(X, Y)
+            search = GridSearchCV(StuckInC(), {"seconds": [0, FOR_EVER]}, cv=2, fit_timeout=1).fit(X, Y)
     assert search.best_params_ == {"seconds": 0}
     np.testing.assert_equal(mean_scores(search), [0.5, np.nan])
     assert 1 <= search.cv_results_["mean_fit_time"][1] <= 2
@@ -101,21 +97,15 @@ def test_a_fit_that_allocates_without_end_leaves_machine_and_search_alive() -> N
         match="FitMemoryExceeded: it took .* MB .* more than its 200 MB",
     ):
         with pytest.warns(UserWarning, match="non-finite"):
-            search = GridSearchCV(Sleeper(), grid, cv=2, fit_memory=200_000_000).fit(
-                X, Y
-            )
+            search = GridSearchCV(Sleeper(), grid, cv=2, fit_memory=200_000_000).fit(X, Y)
     np.testing.assert_equal(mean_scores(search), [0.5, np.nan])
-    within = GridSearchCV(
-        Sleeper(), {"megabytes": [100]}, cv=2, fit_memory=200_000_000
-    ).fit(X, Y)
+    within = GridSearchCV(Sleeper(), {"megabytes": [100]}, cv=2, fit_memory=200_000_000).fit(X, Y)
     assert mean_scores(within) == [0.5]
 
 
 def test_limits_raise_when_errors_are_asked_for() -> None:
     with pytest.raises(crossfold.FitTimeout, match="1 s"):
-        cross_validate(
-            Sleeper(FOR_EVER), X, Y, cv=2, fit_timeout=1, error_score="raise"
-        )
+        cross_validate(Sleeper(FOR_EVER), X, Y, cv=2, fit_timeout=1, error_score="raise")
     with pytest.raises(crossfold.FitMemoryExceeded, match="100 MB"):
         cross_validate(
             Sleeper(megabytes=10_000),
@@ -142,9 +132,7 @@ def test_limits_hold_with_one_job() -> None:
 
 def test_with_wide_limits_results_are_scikit_learns() -> None:
     grid = {"C": [0.1, 1.0, 10.0]}
-    ours = GridSearchCV(
-        SVC(), grid, fit_timeout=60, fit_memory=1 << 30, budget=60, stop_at=2.0
-    ).fit(X, Y)
+    ours = GridSearchCV(SVC(), grid, fit_timeout=60, fit_memory=1 << 30, budget=60, stop_at=2.0).fit(X, Y)
     theirs = sklearn.model_selection.GridSearchCV(SVC(), grid).fit(X, Y)
     assert list(ours.cv_results_) == list(theirs.cv_results_)
     assert mean_scores(ours) == mean_scores(theirs)
@@ -171,29 +159,20 @@ def test_with_wide_limits_results_are_scikit_learns() -> None:
 def test_a_budget_ends_the_search_and_refits_the_best_that_is_finished() -> None:
     grid = [{"score_": [0.2, 0.7, 0.4]}, {"seconds": [FOR_EVER], "score_": [0.8, 0.9]}]
     began = time.monotonic()
-    with pytest.warns(
-        crossfold.PartialSearchWarning, match="4 of 10 .* not run, .* budget=2 s"
-    ) as warned:
+    with pytest.warns(crossfold.PartialSearchWarning, match="4 of 10 .* not run, .* budget=2 s") as warned:
         search = GridSearchCV(Sleeper(), grid, cv=2, budget=2).fit(X, Y)
     assert time.monotonic() - began < 10
     assert [warning.filename for warning in warned] == [__file__]
     np.testing.assert_equal(mean_scores(search), [0.2, 0.7, 0.4, np.nan, np.nan])
     assert search.cv_results_["rank_test_score"].tolist() == [3, 1, 2, 4, 4]
-    assert (
-        np.isnan(search.cv_results_["mean_fit_time"]).tolist()
-        == [False] * 3 + [True] * 2
-    )
+    assert np.isnan(search.cv_results_["mean_fit_time"]).tolist() == [False] * 3 + [True] * 2
     assert (search.best_index_, search.best_estimator_.score_) == (1, 0.7)
     assert crossfold.report(search).partial
 
 
 def test_a_budget_in_which_nothing_finishes_says_what_to_do() -> None:
-    with pytest.raises(
-        crossfold.NothingFinished, match=r"0 of 4 fits were run.*more time"
-    ):
-        GridSearchCV(
-            Sleeper(), {"seconds": [FOR_EVER, FOR_EVER + 1]}, cv=2, budget=0.5
-        ).fit(X, Y)
+    with pytest.raises(crossfold.NothingFinished, match=r"0 of 4 fits were run.*more time"):
+        GridSearchCV(Sleeper(), {"seconds": [FOR_EVER, FOR_EVER + 1]}, cv=2, budget=0.5).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -213,11 +192,7 @@ def test_missing_scores_have_the_form_of_the_others(scoring: Any) -> None:
             return_train_score=True,
             budget=2,
         ).fit(X, Y)
-    names = [
-        name
-        for name in search.cv_results_
-        if name.startswith(("mean_test", "mean_train"))
-    ]
+    names = [name for name in search.cv_results_ if name.startswith(("mean_test", "mean_train"))]
     assert len(names) == (4 if scoring else 2)
     for name in names:
         assert np.isnan(search.cv_results_[name]).tolist() == [False, True]
@@ -252,9 +227,7 @@ def test_a_halving_search_refits_the_best_of_its_last_finished_iteration() -> No
         SlowLater(), {"score_": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]}, cv=2, budget=2,
         resource="megabytes", min_resources=1, max_resources=9,
     )  # fmt: skip
-    with pytest.warns(
-        crossfold.PartialSearchWarning, match="2 of 26 fits were not run"
-    ):
+    with pytest.warns(crossfold.PartialSearchWarning, match="2 of 26 fits were not run"):
         search.fit(X, Y)
     assert search.cv_results_["iter"].tolist() == [0] * 9 + [1] * 3 + [2]
     assert np.isnan(mean_scores(search)).tolist() == [False] * 12 + [True]
@@ -296,9 +269,7 @@ def test_ctrl_c_keeps_what_is_finished(
     os.killpg(client.pid, signal.SIGINT)
     printed, errors = client.communicate(timeout=20)
     gate.close()
-    assert printed.splitlines() == ["[False, False, True, True] False", "True 4"], (
-        errors
-    )
+    assert printed.splitlines() == ["[False, False, True, True] False", "True 4"], errors
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
@@ -309,24 +280,15 @@ def test_every_model_is_on_disk(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        search = GridSearchCV(
-            SVC(), {"C": [1.0, -1.0, 10.0]}, cv=3, keep_models=folder
-        ).fit(X, Y)
+        search = GridSearchCV(SVC(), {"C": [1.0, -1.0, 10.0]}, cv=3, keep_models=folder).fit(X, Y)
     report = crossfold.report(search)
     _, test = list(StratifiedKFold(3).split(X, Y))[1]
-    assert (
-        report.model(2, 1).score(X[test], Y[test])
-        == search.cv_results_["split1_test_score"][2]
-    )
-    with pytest.raises(
-        KeyError, match=r"candidate 1, split 0: its fit failed or was not run"
-    ):
+    assert report.model(2, 1).score(X[test], Y[test]) == search.cv_results_["split1_test_score"][2]
+    with pytest.raises(KeyError, match=r"candidate 1, split 0: its fit failed or was not run"):
         report.model(1, 0)
 
     index = json.loads((folder / "index.json").read_text())
-    assert [(row["candidate"], row["split"]) for row in index] == [
-        (c, s) for c in (0, 2) for s in range(3)
-    ]
+    assert [(row["candidate"], row["split"]) for row in index] == [(c, s) for c in (0, 2) for s in range(3)]
     assert index[-1]["params"] == {"C": "10.0"}
     assert index[-1]["scores"] == {"score": search.cv_results_["split2_test_score"][2]}
     assert {path.name for path in folder.iterdir()} == {
@@ -334,9 +296,7 @@ def test_every_model_is_on_disk(tmp_path: Path) -> None:
         *(row["file"] for row in index),
     }
 
-    with pytest.raises(
-        crossfold.CrossfoldError, match="holds files already. Name a new folder"
-    ):
+    with pytest.raises(crossfold.CrossfoldError, match="holds files already. Name a new folder"):
         GridSearchCV(SVC(), {"C": [1.0]}, keep_models=folder).fit(X, Y)
 
 
@@ -381,16 +341,12 @@ def test_a_fit_gets_its_test_rows_to_validate_on() -> None:
 def test_the_steps_before_transform_the_validation_rows() -> None:
     steps = Pipeline([("scale", StandardScaler()), ("model", SVC())])
     grid = {"model": [TakesEvalSet()]}
-    search = GridSearchCV(
-        steps, grid, cv=3, eval_set=True, refit=False, error_score="raise"
-    )
+    search = GridSearchCV(steps, grid, cv=3, eval_set=True, refit=False, error_score="raise")
     assert mean_scores(search.fit(X, Y)) == [1.0]
 
 
 def test_boosting_stops_early_on_its_test_rows(tmp_path: Path) -> None:
-    model = HistGradientBoostingClassifier(
-        early_stopping=True, n_iter_no_change=2, max_iter=40
-    )
+    model = HistGradientBoostingClassifier(early_stopping=True, n_iter_no_change=2, max_iter=40)
     search = GridSearchCV(
         model,
         {"learning_rate": [0.5]},
@@ -400,11 +356,7 @@ def test_boosting_stops_early_on_its_test_rows(tmp_path: Path) -> None:
         error_score="raise",
     ).fit(X, Y)
     train, test = next(StratifiedKFold(2).split(X, Y))
-    alone = (
-        clone(model)
-        .set_params(learning_rate=0.5)
-        .fit(X[train], Y[train], X_val=X[test], y_val=Y[test])
-    )
+    alone = clone(model).set_params(learning_rate=0.5).fit(X[train], Y[train], X_val=X[test], y_val=Y[test])
     kept = crossfold.report(search).model(0, 0)
     assert kept.validation_score_.tolist() == alone.validation_score_.tolist()
     assert "fit" not in vars(kept)
@@ -415,9 +367,7 @@ def test_an_estimator_that_takes_no_validation_data_is_refused() -> None:
     with pytest.raises(ValueError, match="eval_set=True: SVC takes no validation data"):
         GridSearchCV(SVC(), {"C": [1.0]}, eval_set=True).fit(X, Y)
     with pytest.raises(ValueError, match="eval_set=True: SVC takes no validation data"):
-        GridSearchCV(
-            Pipeline([("m", TakesEvalSet())]), {"m": [SVC()]}, eval_set=True
-        ).fit(X, Y)
+        GridSearchCV(Pipeline([("m", TakesEvalSet())]), {"m": [SVC()]}, eval_set=True).fit(X, Y)
     assert crossfold.stats()["fits_completed"] == before
 
 
@@ -459,9 +409,7 @@ def test_a_bad_value_is_refused(option: dict[str, Any]) -> None:
 
 def test_stop_at_needs_to_know_its_metric_before_a_fit() -> None:
     before = crossfold.stats()["fits_completed"]
-    with pytest.raises(
-        ValueError, match=r"set refit to one of \['accuracy', 'f1'\], not False"
-    ):
+    with pytest.raises(ValueError, match=r"set refit to one of \['accuracy', 'f1'\], not False"):
         GridSearchCV(
             SVC(),
             {"C": [1.0]},
@@ -475,15 +423,6 @@ def test_stop_at_needs_to_know_its_metric_before_a_fit() -> None:
 
 def test_a_search_inside_a_fit_has_no_options_of_its_own() -> None:
     inner = GridSearchCV(SVC(), {"C": [1.0]}, cv=2, fit_timeout=5)
-    with pytest.raises(
-        crossfold.CrossfoldError, match="fit_timeout can't be used .* inside a fit"
-    ):
+    with pytest.raises(crossfold.CrossfoldError, match="fit_timeout can't be used .* inside a fit"):
         cross_val_score(inner, X, Y, cv=2, error_score="raise")
-    assert (
-        len(
-            cross_val_score(
-                inner.set_params(fit_timeout=None), X, Y, cv=2, fit_timeout=30
-            )
-        )
-        == 2
-    )
+    assert len(cross_val_score(inner.set_params(fit_timeout=None), X, Y, cv=2, fit_timeout=30)) == 2

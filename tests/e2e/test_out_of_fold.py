@@ -37,27 +37,19 @@ def test_each_candidates_predictions_are_those_of_cross_val_predict(iris: Any) -
     pipeline = make_pipeline(StandardScaler(), GaussianNB())
     grid = {"gaussiannb__var_smoothing": SMOOTHING}
     before = crossfold.stats()["fits_completed"]
-    search = GridSearchCV(
-        pipeline, grid, cv=CV, predictions=["predict", "predict_proba"]
-    ).fit(X, y)
+    search = GridSearchCV(pipeline, grid, cv=CV, predictions=["predict", "predict_proba"]).fit(X, y)
     assert crossfold.stats()["fits_completed"] - before == 3 * 3
     plain = GridSearchCV(pipeline, grid, cv=CV).fit(X, y)
-    np.testing.assert_array_equal(
-        search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
-    )
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
     assert clone(search).get_params()["predictions"] == ["predict", "predict_proba"]
 
     report = crossfold.report(search)
     for candidate, params in enumerate(search.cv_results_["params"]):
         alone = clone(pipeline).set_params(**params)
         proba = cross_val_predict(alone, X, y, cv=CV, method="predict_proba")
-        np.testing.assert_array_equal(
-            report.predictions(candidate, "predict_proba"), proba
-        )
+        np.testing.assert_array_equal(report.predictions(candidate, "predict_proba"), proba)
         labels = report.predictions(candidate, "predict").astype(int)
-        np.testing.assert_array_equal(
-            np.unique(y)[labels], cross_val_predict(alone, X, y, cv=CV)
-        )
+        np.testing.assert_array_equal(np.unique(y)[labels], cross_val_predict(alone, X, y, cv=CV))
     for wrong in (None, "decision_function"):
         with pytest.raises(ValueError, match="predict_proba"):
             report.predictions(0, wrong)
@@ -70,24 +62,16 @@ def test_each_candidates_predictions_are_those_of_cross_val_predict(iris: Any) -
 def test_values_rows_in_no_test_set_and_missing_classes(iris: Any) -> None:
     X, y = load_diabetes(return_X_y=True)
     splits = list(KFold(3).split(X))[:2]
-    search = GridSearchCV(
-        Ridge(), {"alpha": [0.1, 1.0]}, cv=splits, predictions="predict"
-    ).fit(X, y)
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=splits, predictions="predict").fit(X, y)
     found = crossfold.report(search).predictions(1)
     for train, test in splits:
-        np.testing.assert_array_equal(
-            found[test], Ridge(alpha=1.0).fit(X[train], y[train]).predict(X[test])
-        )
+        np.testing.assert_array_equal(found[test], Ridge(alpha=1.0).fit(X[train], y[train]).predict(X[test]))
     assert np.isnan(found).sum() == len(y) - sum(len(test) for _, test in splits)
 
     X, y = iris
-    search = GridSearchCV(
-        GaussianNB(), {}, cv=KFold(3), predictions="predict_proba"
-    ).fit(X, y)
+    search = GridSearchCV(GaussianNB(), {}, cv=KFold(3), predictions="predict_proba").fit(X, y)
     found = crossfold.report(search).predictions(0)
-    assert (found[np.arange(50), 0] == 0).all() and (
-        found.sum(axis=1) == pytest.approx(1)
-    )
+    assert (found[np.arange(50), 0] == 0).all() and (found.sum(axis=1) == pytest.approx(1))
 
 
 def test_rows_of_later_iterations_have_their_own(iris: Any) -> None:
@@ -115,13 +99,9 @@ def test_what_can_not_be_had_is_said(iris: Any) -> None:
         with pytest.raises(ValueError, match="predictions=.*predict_proba"):
             GridSearchCV(GaussianNB(), {}, predictions=wrong).fit(X, y)
     search = GridSearchCV(LinearSVC(), {}, cv=CV, predictions="predict_proba").fit(X, y)
-    with pytest.raises(
-        ValueError, match="candidate 0, split 0 gave no predict_proba: AttributeError"
-    ):
+    with pytest.raises(ValueError, match="candidate 0, split 0 gave no predict_proba: AttributeError"):
         crossfold.report(search).predictions(0)
     repeated = RepeatedKFold(n_splits=2, n_repeats=2, random_state=0)
-    search = GridSearchCV(GaussianNB(), {}, cv=repeated, predictions="predict").fit(
-        X, y
-    )
+    search = GridSearchCV(GaussianNB(), {}, cv=repeated, predictions="predict").fit(X, y)
     with pytest.raises(ValueError, match="in two splits"):
         crossfold.report(search).predictions(0)

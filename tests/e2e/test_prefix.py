@@ -28,13 +28,9 @@ GRID = {"text__sublinear_tf": [False, True], "model__alpha": [0.1, 1.0, 5.0]}
 FOLDS = 3
 
 
-def search(
-    ms: Any, text: Any, grid: dict[str, list[Any]] = GRID, **options: Any
-) -> Any:
+def search(ms: Any, text: Any, grid: dict[str, list[Any]] = GRID, **options: Any) -> Any:
     pipeline = Pipeline([("text", text), ("model", RidgeClassifier())])
-    return ms.GridSearchCV(
-        pipeline, grid, cv=FOLDS, return_train_score=True, **options
-    ).fit(TEXTS, LABELS)
+    return ms.GridSearchCV(pipeline, grid, cv=FOLDS, return_train_score=True, **options).fit(TEXTS, LABELS)
 
 
 def test_each_prefix_is_fitted_once_per_split_on_all_slots() -> None:
@@ -59,15 +55,11 @@ def test_nothing_is_shared_when_that_is_asked_for() -> None:
     )
     history = crossfold.report(ours).history
     assert len(history) == 6 * FOLDS
-    assert (history["shared_seconds"] == 0).all() and not history["ways"].str.contains(
-        "prefix"
-    ).any()
+    assert (history["shared_seconds"] == 0).all() and not history["ways"].str.contains("prefix").any()
 
 
 def test_an_unchanged_branch_is_shared_when_another_one_changes() -> None:
-    words = FeatureUnion(
-        [("words", TfidfVectorizer(ngram_range=(1, 2))), ("pairs", TfidfVectorizer())]
-    )
+    words = FeatureUnion([("words", TfidfVectorizer(ngram_range=(1, 2))), ("pairs", TfidfVectorizer())])
     grid = {"text__pairs__min_df": [1, 2, 3], "model__alpha": [1.0]}
     ours = search(crossfold.model_selection, words, grid)
     history = crossfold.report(ours).history

@@ -74,9 +74,7 @@ def policy(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def scores(search: Any) -> np.ndarray:
-    return np.array(
-        [search.cv_results_[f"split{fold}_test_score"] for fold in range(FOLDS)]
-    )
+    return np.array([search.cv_results_[f"split{fold}_test_score"] for fold in range(FOLDS)])
 
 
 @pytest.mark.parametrize(
@@ -84,9 +82,7 @@ def scores(search: Any) -> np.ndarray:
     ["median", {"rule": "percentile", "keep": 25.0}, "halving", "race"],
     ids=str,
 )
-def test_rules_save_fits_and_keep_the_rest_exact(
-    digits: Any, full: Any, prune: Any
-) -> None:
+def test_rules_save_fits_and_keep_the_rest_exact(digits: Any, full: Any, prune: Any) -> None:
     search = GridSearchCV(SVC(), GRID, cv=FOLDS, prune=prune).fit(*digits)
     kept = scores(search)
     pruned = np.isnan(kept)
@@ -94,10 +90,7 @@ def test_rules_save_fits_and_keep_the_rest_exact(
     np.testing.assert_array_equal(kept[~pruned], scores(full)[~pruned])
     assert search.cv_results_.keys() == full.cv_results_.keys()
     if prune != "halving":  # which ends one of two that tie after the first fold
-        assert (
-            search.best_index_ == full.best_index_
-            and search.best_score_ == full.best_score_
-        )
+        assert search.best_index_ == full.best_index_ and search.best_score_ == full.best_score_
     # A pruned candidate has the folds up to its end, is ranked behind all whole ones, and says why.
     assert not pruned[0].any() and (np.diff(pruned.astype(int), axis=0) >= 0).all()
     ranks = search.cv_results_["rank_test_score"]
@@ -113,14 +106,8 @@ def test_a_policy_prunes_and_selects(digits: Any, full: Any, policy: Any) -> Non
     search = GridSearchCV(SVC(), GRID, cv=FOLDS, policy=policy(POLICY)).fit(*digits)
     means = search.cv_results_["mean_test_score"]
     assert np.isnan(means).any()
-    good = [
-        i
-        for i in np.flatnonzero(~np.isnan(means))
-        if means[i] > np.nanmax(means) - 0.02
-    ]
-    assert search.best_index_ == min(
-        good, key=lambda i: search.cv_results_["params"][i]["C"]
-    )
+    good = [i for i in np.flatnonzero(~np.isnan(means)) if means[i] > np.nanmax(means) - 0.02]
+    assert search.best_index_ == min(good, key=lambda i: search.cv_results_["params"][i]["C"])
     assert search.refit is True and search.predict(digits[0][:2]).shape == (2,)
     same = clone(search)
     assert same.get_params()["policy"] == search.policy and same.prune is None
@@ -128,15 +115,10 @@ def test_a_policy_prunes_and_selects(digits: Any, full: Any, policy: Any) -> Non
 
 def test_the_candidates_of_a_policy(digits: Any, policy: Any) -> None:
     grid = crossfold.policy.param_grid(policy(POLICY), n=3, seed=1)
-    assert (
-        grid == crossfold.policy.param_grid(policy(POLICY), n=3, seed=1)
-        and len(grid) == 3
-    )
+    assert grid == crossfold.policy.param_grid(policy(POLICY), n=3, seed=1) and len(grid) == 3
     assert grid != crossfold.policy.param_grid(policy(POLICY), n=3, seed=2)
     assert len(GridSearchCV(SVC(), grid, cv=2).fit(*digits).cv_results_["params"]) == 3
-    assert crossfold.policy.param_grid(policy("PARAM_GRID = {'C': [1, 1.0]}\n")) == [
-        {"C": [1, 1.0]}
-    ]
+    assert crossfold.policy.param_grid(policy("PARAM_GRID = {'C': [1, 1.0]}\n")) == [{"C": [1, 1.0]}]
     for text, words in [
         ("def space(ctx):\n    return [1]\n", "1 as candidate 0"),
         ("def space(ctx):\n    return []\n", "no candidates"),
@@ -148,9 +130,7 @@ def test_the_candidates_of_a_policy(digits: Any, policy: Any) -> None:
             crossfold.policy.param_grid(policy(text))
 
 
-def test_a_search_does_not_die_of_its_policy(
-    digits: Any, full: Any, policy: Any
-) -> None:
+def test_a_search_does_not_die_of_its_policy(digits: Any, full: Any, policy: Any) -> None:
     failing = policy("def prune(trial, history):\n    return 1 / 0\n")
     search = GridSearchCV(SVC(), GRID, cv=FOLDS, policy=failing).fit(*digits)
     np.testing.assert_array_equal(scores(search), scores(full))
@@ -167,9 +147,7 @@ def test_a_search_does_not_die_of_its_policy(
         assert search.refit is True
 
 
-def test_bad_rules_are_refused_before_a_fit(
-    digits: Any, policy: Any, tmp_path: Path
-) -> None:
+def test_bad_rules_are_refused_before_a_fit(digits: Any, policy: Any, tmp_path: Path) -> None:
     for options, error, words in [
         ({"prune": "best"}, ValueError, "prune is 'best'"),
         ({"prune": {"keep": 5}}, ValueError, "percentile"),
@@ -231,9 +209,7 @@ def test_a_job_file_with_rules_and_an_ensemble(
             "2",
         ]
         command += ["--out", str(tmp_path / "out")]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=90
-        )
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
 
     done = run()
     assert done.returncode == 0, done.stderr
@@ -241,23 +217,16 @@ def test_a_job_file_with_rules_and_an_ensemble(
     assert "the policy selects C=" in done.stdout
     assert "ensemble: out-of-fold accuracy" in done.stdout
     found = json.loads((tmp_path / "out" / "ensemble.json").read_text(encoding="utf-8"))
-    assert found["score"] >= found["best_single_score"] and sum(
-        found["weights"]
-    ) == pytest.approx(1)
+    assert found["score"] >= found["best_single_score"] and sum(found["weights"]) == pytest.approx(1)
     member = found["candidates"][int(np.argmax(found["weights"]))]
     for name in (f"decision_function/{member}.arrow", "ensemble.arrow"):
         with pa.ipc.open_file(tmp_path / "out" / name) as file:
             batch = file.get_batch(0)
         np.testing.assert_array_equal(batch.column("row"), np.arange(150))
         assert len(batch.column("values")[0]) == 10
-    job.write_text(
-        JOB.replace("predictions: decision_function\n", ""), encoding="utf-8"
-    )
+    job.write_text(JOB.replace("predictions: decision_function\n", ""), encoding="utf-8")
     refused = run()
-    assert (
-        refused.returncode == 2
-        and "job.yaml:8: an ensemble needs predictions" in refused.stderr
-    )
+    assert refused.returncode == 2 and "job.yaml:8: an ensemble needs predictions" in refused.stderr
 
 
 STACK = """
@@ -311,14 +280,8 @@ def test_a_job_file_with_a_stack(tmp_path: Path, cluster: PrivateCluster) -> Non
     assert done.returncode == 0, done.stderr
     assert "ensemble: out-of-fold neg_log_loss" in done.stdout
     found = json.loads((tmp_path / "out" / "ensemble.json").read_text(encoding="utf-8"))
-    assert (
-        found["method"] == "stack"
-        and found["weights"] is None
-        and found["candidates"] == [0, 1]
-    )
-    predict = partial(
-        cross_val_predict, y=y, cv=StratifiedKFold(3), method="predict_proba"
-    )
+    assert found["method"] == "stack" and found["weights"] is None and found["candidates"] == [0, 1]
+    predict = partial(cross_val_predict, y=y, cv=StratifiedKFold(3), method="predict_proba")
     members = [predict(KNeighborsClassifier(neighbors), X) for neighbors in (1, 15)]
     stacked = predict(LogisticRegression(C=0.5), np.hstack(members))
     assert found["score"] == pytest.approx(-log_loss(y, stacked), abs=1e-12)

@@ -21,33 +21,23 @@ pytestmark = pytest.mark.timeout(240)
 
 # Large enough that a fit is worth a file.
 X, VALUES = make_regression(2000, 200, n_informative=60, noise=20.0, random_state=0)
-_, CLASSES = make_classification(
-    2000, 200, n_informative=40, n_classes=3, random_state=0
-)
+_, CLASSES = make_classification(2000, 200, n_informative=40, n_classes=3, random_state=0)
 ALPHAS = [0.1, 1.0, 10.0, 100.0]
 FOLDS = 3
 
 
-def search(
-    ms: Any, estimator: Any, grid: dict[str, list[Any]], y: Any, **options: Any
-) -> Any:
-    return ms.GridSearchCV(
-        estimator, grid, cv=FOLDS, return_train_score=True, **options
-    ).fit(X, y)
+def search(ms: Any, estimator: Any, grid: dict[str, list[Any]], y: Any, **options: Any) -> Any:
+    return ms.GridSearchCV(estimator, grid, cv=FOLDS, return_train_score=True, **options).fit(X, y)
 
 
 def ways(ours: Any) -> Counter[str]:
     history = crossfold.report(ours).history["ways"]
-    return Counter(
-        part for way in history for part in way.split("; ") if part.startswith("solver")
-    )
+    return Counter(part for way in history for part in way.split("; ") if part.startswith("solver"))
 
 
 def assert_close(ours: Any, theirs: Any, rtol: float) -> None:
     for key in ("mean_test_score", "mean_train_score"):
-        np.testing.assert_allclose(
-            ours.cv_results_[key], theirs.cv_results_[key], rtol=rtol
-        )
+        np.testing.assert_allclose(ours.cv_results_[key], theirs.cv_results_[key], rtol=rtol)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +46,7 @@ def assert_close(ours: Any, theirs: Any, rtol: float) -> None:
     ids=lambda it: type(it).__name__,
 )
 def test_one_factorisation_per_split(estimator: Any, y: Any) -> None:
-    ours = search(
-        crossfold.model_selection, estimator, {"alpha": ALPHAS}, y, share_solver=True
-    )
+    ours = search(crossfold.model_selection, estimator, {"alpha": ALPHAS}, y, share_solver=True)
     theirs = search(sklearn.model_selection, estimator, {"alpha": ALPHAS}, y)
     assert_close(ours, theirs, 1e-6)
     assert ways(ours) == {
@@ -66,9 +54,7 @@ def test_one_factorisation_per_split(estimator: Any, y: Any) -> None:
         "solver: factorisation taken over": FOLDS * (len(ALPHAS) - 1),
     }
     # The refit is scikit-learn's, as ever.
-    np.testing.assert_array_equal(
-        ours.best_estimator_.coef_, theirs.best_estimator_.coef_
-    )
+    np.testing.assert_array_equal(ours.best_estimator_.coef_, theirs.best_estimator_.coef_)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +69,7 @@ def test_one_factorisation_per_split(estimator: Any, y: Any) -> None:
     ],
     ids=lambda it: type(it).__name__,
 )
-def test_warm_starts_behind_a_shared_prefix(
-    estimator: Any, grid: dict[str, list[Any]], y: Any
-) -> None:
+def test_warm_starts_behind_a_shared_prefix(estimator: Any, grid: dict[str, list[Any]], y: Any) -> None:
     pipeline = make_pipeline(StandardScaler(), estimator)
     ours = search(crossfold.model_selection, pipeline, grid, y, share_solver=True)
     assert_close(ours, search(sklearn.model_selection, pipeline, grid, y), 1e-2)
@@ -98,8 +82,6 @@ def test_without_the_option_results_are_scikit_learns() -> None:
     ours = search(crossfold.model_selection, Ridge(), {"alpha": ALPHAS}, VALUES)
     assert_same(
         search_view(ours, X),
-        search_view(
-            search(sklearn.model_selection, Ridge(), {"alpha": ALPHAS}, VALUES), X
-        ),
+        search_view(search(sklearn.model_selection, Ridge(), {"alpha": ALPHAS}, VALUES), X),
     )
     assert not ways(ours)

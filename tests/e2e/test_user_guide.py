@@ -16,9 +16,7 @@ PAGES = sorted((REPOSITORY / "docs" / "user-guide").glob("*.md"))
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_page_runs(
-    page: Path, shared_cluster: PrivateCluster, tmp_path: Path
-) -> None:
+def test_the_page_runs(page: Path, shared_cluster: PrivateCluster, tmp_path: Path) -> None:
     blocks = re.findall(
         r"^```python\n(.*?)^```",
         page.read_text(encoding="utf-8"),

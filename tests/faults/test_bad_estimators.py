@@ -29,9 +29,7 @@ GRID = {"bad": [False, True]}
 class Bad(ClassifierMixin, BaseEstimator):
     """Calls `act` in its fit, or returns what `act` returns as its score."""
 
-    def __init__(
-        self, act: Callable[[], Any] = dict, scores: bool = False, bad: bool = False
-    ) -> None:
+    def __init__(self, act: Callable[[], Any] = dict, scores: bool = False, bad: bool = False) -> None:
         self.act = act
         self.scores = scores
         self.bad = bad
@@ -93,10 +91,7 @@ def no_worker_is_lost() -> Iterator[None]:
     yield
     good = GridSearchCV(SVC(), {"C": [0.1, 1.0, 10.0]}, cv=4, refit=False).fit(X, Y)
     alone = OneProcess(SVC(), {"C": [0.1, 1.0, 10.0]}, cv=4, refit=False).fit(X, Y)
-    assert (
-        good.cv_results_["mean_test_score"].tobytes()
-        == alone.cv_results_["mean_test_score"].tobytes()
-    )
+    assert good.cv_results_["mean_test_score"].tobytes() == alone.cv_results_["mean_test_score"].tobytes()
     assert {name: crossfold.stats()[name] for name in before} == before
 
 
@@ -104,9 +99,7 @@ def no_worker_is_lost() -> Iterator[None]:
     ("act", "error"),
     [(leave, SystemExit), (interrupt, KeyboardInterrupt), (raise_base, BaseException)],
 )
-def test_what_scikit_learn_lets_through_is_raised(
-    act: Callable[[], Any], error: type[BaseException]
-) -> None:
+def test_what_scikit_learn_lets_through_is_raised(act: Callable[[], Any], error: type[BaseException]) -> None:
     raised = []
     for search in (GridSearchCV, OneProcess):
         with pytest.raises(error) as caught:
@@ -119,24 +112,18 @@ def test_a_fit_that_ends_its_process_is_a_failed_fit() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         search = GridSearchCV(Bad(die), GRID, cv=2, refit=False).fit(X, Y)
-    np.testing.assert_equal(
-        search.cv_results_["mean_test_score"].tolist(), [0.5, np.nan]
-    )
+    np.testing.assert_equal(search.cv_results_["mean_test_score"].tolist(), [0.5, np.nan])
     assert any("PoisonFitError" in str(warning.message) for warning in caught)
 
 
 @pytest.mark.parametrize("act", [print_100_megabytes, write_100_megabytes])
-def test_100_megabytes_of_output_are_cut(
-    act: Callable[[], Any], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_100_megabytes_of_output_are_cut(act: Callable[[], Any], capfd: pytest.CaptureFixture[str]) -> None:
     search = GridSearchCV(Bad(act), GRID, cv=2, refit=False).fit(X, Y)
     assert search.cv_results_["mean_test_score"].tolist() == [0.5, 0.5]
     assert len(capfd.readouterr().out) < 3_000_000
 
 
-@pytest.mark.parametrize(
-    "act", [fork_and_leave_a_child, fork_and_come_back_twice, start_endless_threads]
-)
+@pytest.mark.parametrize("act", [fork_and_leave_a_child, fork_and_come_back_twice, start_endless_threads])
 def test_what_a_fit_leaves_running_does_not_disturb(
     act: Callable[[], Any], shared_cluster: PrivateCluster
 ) -> None:
@@ -145,9 +132,7 @@ def test_what_a_fit_leaves_running_does_not_disturb(
     assert len(crossfold.report(search).history) == 8
 
 
-@pytest.mark.parametrize(
-    "score", ["good", None, np.array([0.1, 0.2]), {"a": "b"}], ids=repr
-)
+@pytest.mark.parametrize("score", ["good", None, np.array([0.1, 0.2]), {"a": "b"}], ids=repr)
 def test_a_score_of_the_wrong_type_is_refused_as_scikit_learn_does(score: Any) -> None:
     messages = []
     for search in (GridSearchCV, OneProcess):

@@ -34,9 +34,7 @@ with parallel_config(backend="crossfold"):
 """
 
 
-def interrupt(
-    cluster: PrivateCluster, client_script: Path, gate: Gate, folder: Path
-) -> None:
+def interrupt(cluster: PrivateCluster, client_script: Path, gate: Gate, folder: Path) -> None:
     """Press Ctrl-C while two units of work run; check what a person would check."""
     client = cluster.start(client_script, str(folder))
     running = [gate.wait_for_fit(), gate.wait_for_fit()]
@@ -65,9 +63,7 @@ def test_a_search_stops_and_the_cluster_stays_usable(
     assert cluster.run(gated_search, str(tmp_path)) == right_answer
 
 
-def test_calls_stop(
-    cluster: PrivateCluster, gate: Gate, script: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_calls_stop(cluster: PrivateCluster, gate: Gate, script: Callable[..., Path], tmp_path: Path) -> None:
     interrupt(cluster, script(CALLS), gate, tmp_path)
 
 

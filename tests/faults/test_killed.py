@@ -88,9 +88,7 @@ def test_a_killed_zygote_changes_nothing(
 
 
 @contextmanager
-def external_worker(
-    cluster: PrivateCluster, folder: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def external_worker(cluster: PrivateCluster, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`crossfold worker` with one slot on a cluster that runs."""
     worker = subprocess.Popen(
         [
@@ -162,9 +160,7 @@ print(""",
     wait_for_end([fitting], 5)
 
     assert client.stdout is not None
-    assert select.select([client.stdout], [], [], 10)[0], (
-        "the client has not noticed after 10 s"
-    )
+    assert select.select([client.stdout], [], [], 10)[0], "the client has not noticed after 10 s"
     report = client.stdout.readline()
     gate.open()
 

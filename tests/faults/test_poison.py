@@ -24,9 +24,7 @@ X, Y = load_iris(return_X_y=True)
 GRID = {"C": [0.1, 13, 10.0]}
 
 
-@pytest.mark.parametrize(
-    ("way", "reason"), [("exit", "7"), ("segfault", "11|SEGV|segmentation")]
-)
+@pytest.mark.parametrize(("way", "reason"), [("exit", "7"), ("segfault", "11|SEGV|segmentation")])
 def test_a_poison_candidate_scores_error_score(way: str, reason: str) -> None:
     search = GridSearchCV(DeadlySVC(way), GRID, cv=3, refit=False)
     with warnings.catch_warnings(record=True) as caught:
@@ -49,9 +47,7 @@ def test_a_poison_candidate_scores_error_score(way: str, reason: str) -> None:
 def test_a_poison_candidate_is_raised_when_asked_for() -> None:
     with pytest.raises(crossfold.PoisonFitError, match="7"):
         GridSearchCV(DeadlySVC(), GRID, cv=3, error_score="raise").fit(X, Y)
-    assert np.isfinite(
-        GridSearchCV(DeadlySVC(), {"C": [1.0]}, cv=3).fit(X, Y).best_score_
-    )
+    assert np.isfinite(GridSearchCV(DeadlySVC(), {"C": [1.0]}, cv=3).fit(X, Y).best_score_)
 
 
 def end_process(number: int) -> int:

@@ -33,9 +33,7 @@ class Dask(serve.Runner):
             yield
 
     def own_calls(self, count: int) -> list[int]:
-        return self.client.gather(
-            self.client.map(work.nothing, range(count), pure=False)
-        )
+        return self.client.gather(self.client.map(work.nothing, range(count), pure=False))
 
 
 if __name__ == "__main__":

@@ -30,9 +30,7 @@ class Crossfold(serve.Runner):
     def search(self, search: work.Search) -> Any:
         fitted = search.run(GridSearchCV)
         history = crossfold.report(fitted).history.sort_values(["candidate", "split"])
-        self.fits = history[
-            ["candidate", "split", "seconds", "shared_seconds"]
-        ].to_dict("records")
+        self.fits = history[["candidate", "split", "seconds", "shared_seconds"]].to_dict("records")
         return fitted.cv_results_
 
 

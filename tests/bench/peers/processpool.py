@@ -30,9 +30,7 @@ class ProcessPool(serve.Runner):
         numbers = range(candidates * search.folds)
         found = list(self.pool.map(_fit, [case] * len(numbers), numbers, chunksize=4))
         by_fold = np.reshape(found, (candidates, search.folds)).T
-        return {
-            f"split{fold}_test_score": values for fold, values in enumerate(by_fold)
-        }
+        return {f"split{fold}_test_score": values for fold, values in enumerate(by_fold)}
 
     def own_calls(self, count: int) -> list[int]:
         return list(self.pool.map(work.nothing, range(count), chunksize=1))
@@ -41,9 +39,7 @@ class ProcessPool(serve.Runner):
 def _fit(case: str, number: int) -> float:
     search = work.search(case)
     candidate, fold = divmod(number, search.folds)
-    estimator = clone(search.estimator).set_params(
-        **ParameterGrid(search.grid)[candidate]
-    )
+    estimator = clone(search.estimator).set_params(**ParameterGrid(search.grid)[candidate])
     splitter = check_cv(search.folds, search.y, classifier=is_classifier(estimator))
     train, test = list(splitter.split(search.X, search.y))[fold]
     estimator.fit(search.X[train], search.y[train])

@@ -45,9 +45,7 @@ class Runner:
     def search(self, search: work.Search) -> Any:
         """Run a search; return its `cv_results_`."""
         with self.backend(search):
-            return search.run(
-                sklearn.model_selection.GridSearchCV, n_jobs=self.processes
-            ).cv_results_
+            return search.run(sklearn.model_selection.GridSearchCV, n_jobs=self.processes).cv_results_
 
     def joblib_calls(self, count: int) -> list[int]:
         """Empty calls through joblib, one call a batch."""
@@ -58,9 +56,7 @@ class Runner:
 
     def own_calls(self, count: int) -> list[int]:
         """Empty calls by the peer's own API."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no API for calls of its own"
-        )
+        raise NotImplementedError(f"{type(self).__name__} has no API for calls of its own")
 
 
 def main(runner: Runner) -> None:
@@ -90,9 +86,7 @@ def _search(runner: Runner, case: str) -> dict[str, Any]:
         began = time.perf_counter()
         results = runner.search(search)
         seconds = time.perf_counter() - began
-    busy = sum(
-        float(sum(results.get(key, ()))) for key in ("mean_fit_time", "mean_score_time")
-    )
+    busy = sum(float(sum(results.get(key, ()))) for key in ("mean_fit_time", "mean_score_time"))
     scores = work.to_text(work.scores(results, search.folds))
     return {
         "seconds": seconds,
@@ -111,9 +105,7 @@ def _profiled(runner: Runner, case: str) -> Iterator[None]:
         return
     with cProfile.Profile() as profile:
         yield
-    profile.dump_stats(
-        os.path.join(folder, f"{case}-{type(runner).__name__.lower()}.prof")
-    )
+    profile.dump_stats(os.path.join(folder, f"{case}-{type(runner).__name__.lower()}.prof"))
 
 
 def _calls(runner: Runner, api: str) -> dict[str, Any]:

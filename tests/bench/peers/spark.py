@@ -33,11 +33,7 @@ class Spark(serve.Runner):
             yield
 
     def own_calls(self, count: int) -> list[int]:
-        return (
-            self.session.sparkContext.parallelize(range(count), self.processes)
-            .map(work.nothing)
-            .collect()
-        )
+        return self.session.sparkContext.parallelize(range(count), self.processes).map(work.nothing).collect()
 
 
 if __name__ == "__main__":

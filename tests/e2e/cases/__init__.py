@@ -54,9 +54,7 @@ def _register(module: str, run: _Function, raises: type[Exception] | None) -> _F
     return run
 
 
-def classes(
-    rows: int = 90, count: int = 3, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def classes(rows: int = 90, count: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A small classification problem: X of shape (rows, 6), y of shape (rows,)."""
     return make_classification(
         rows,
@@ -68,10 +66,6 @@ def classes(
     )
 
 
-def numbers(
-    rows: int = 90, targets: int = 1, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def numbers(rows: int = 90, targets: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A small regression problem: X of shape (rows, 6), y of shape (rows,) or (rows, targets)."""
-    return make_regression(
-        rows, n_features=6, n_targets=targets, noise=5.0, random_state=seed
-    )
+    return make_regression(rows, n_features=6, n_targets=targets, noise=5.0, random_state=seed)

@@ -98,9 +98,7 @@ def learning_curve_where_some_sizes_fail_for_good(ms: Any) -> Any:
 @case
 def learning_curve_where_some_sizes_fail(ms: Any) -> Any:
     X, y = classes()
-    return ms.learning_curve(
-        LogisticRegression(), X, np.sort(y), train_sizes=[5, 60], cv=KFold(3)
-    )
+    return ms.learning_curve(LogisticRegression(), X, np.sort(y), train_sizes=[5, 60], cv=KFold(3))
 
 
 @failing_case(ValueError)
@@ -111,9 +109,7 @@ def learning_curve_that_cannot_go_on(ms: Any) -> Any:
 @case
 def validation_curve_of_a_kernel_width(ms: Any) -> Any:
     X, y = classes()
-    return ms.validation_curve(
-        SVC(), X, y, param_name="gamma", param_range=np.logspace(-3, 1, 4), cv=3
-    )
+    return ms.validation_curve(SVC(), X, y, param_name="gamma", param_range=np.logspace(-3, 1, 4), cv=3)
 
 
 @case
@@ -171,9 +167,7 @@ def validation_curve_with_metadata_that_nobody_asked_for(ms: Any) -> Any:
 
 @case
 def permutation_test(ms: Any) -> Any:
-    return ms.permutation_test_score(
-        SVC(), *classes(60), n_permutations=12, random_state=3
-    )
+    return ms.permutation_test_score(SVC(), *classes(60), n_permutations=12, random_state=3)
 
 
 @case
@@ -197,9 +191,7 @@ def permutation_test_of_splits_given_as_a_generator(ms: Any) -> Any:
     X, y = numbers(60)
     splits = (split for split in PredefinedSplit(np.arange(60) % 3).split())
     weight = {"sample_weight": np.linspace(0.5, 1.5, 60)}
-    return ms.permutation_test_score(
-        Ridge(), X, y, cv=splits, n_permutations=5, params=weight
-    )
+    return ms.permutation_test_score(Ridge(), X, y, cv=splits, n_permutations=5, params=weight)
 
 
 @case
@@ -212,9 +204,7 @@ def permutation_test_with_routed_metadata(ms: Any) -> Any:
             "sample_weight": np.linspace(0.1, 2.0, 60),
             "groups": np.arange(60) % 4,
         }
-        return ms.permutation_test_score(
-            model, X, y, cv=GroupKFold(2), n_permutations=4, params=params
-        )
+        return ms.permutation_test_score(model, X, y, cv=GroupKFold(2), n_permutations=4, params=params)
 
 
 @failing_case(InvalidParameterError)

@@ -50,12 +50,8 @@ class Square(ClassifierMixin, BaseEstimator):
 def distances_cut_by_rows_and_columns(ms: Any) -> Any:
     X, y = classes()
     distances = euclidean_distances(X)
-    search = ms.GridSearchCV(Square(), {"neighbours": [1, 2, 3]}, cv=3).fit(
-        distances, y
-    )
-    return search_view(search, distances), ms.cross_val_predict(
-        Square(), distances, y, cv=4
-    )
+    search = ms.GridSearchCV(Square(), {"neighbours": [1, 2, 3]}, cv=3).fit(distances, y)
+    return search_view(search, distances), ms.cross_val_predict(Square(), distances, y, cv=4)
 
 
 @case
@@ -64,13 +60,9 @@ def precomputed_kernels_everywhere(ms: Any) -> Any:
     kernel, svc = rbf_kernel(X), SVC(kernel="precomputed")
     order = np.random.RandomState(0).permutation(90)
     return (
-        ms.cross_validate(
-            svc, kernel, y, cv=[(order[:60], order[60:]), (order[30:], order[:30])]
-        ),
+        ms.cross_validate(svc, kernel, y, cv=[(order[:60], order[60:]), (order[30:], order[:30])]),
         ms.cross_val_predict(svc, kernel, y, cv=3, method="decision_function"),
-        ms.validation_curve(
-            svc, kernel, y, param_name="C", param_range=[0.1, 1.0], cv=3
-        ),
+        ms.validation_curve(svc, kernel, y, param_name="C", param_range=[0.1, 1.0], cv=3),
         ms.permutation_test_score(svc, kernel, y, n_permutations=4, cv=3),
     )
 
@@ -80,9 +72,7 @@ def frames_out_of_a_search(ms: Any) -> Any:
     X, y = classes()
     frame = pd.DataFrame(X, columns=list("abcdef"))
     pipeline = make_pipeline(StandardScaler(), PCA()).set_output(transform="pandas")
-    search = ms.GridSearchCV(pipeline, {"pca__n_components": [2, 3]}, cv=3).fit(
-        frame, y
-    )
+    search = ms.GridSearchCV(pipeline, {"pca__n_components": [2, 3]}, cv=3).fit(frame, y)
     return search.transform(frame), search.n_features_in_, search.feature_names_in_
 
 
@@ -116,9 +106,7 @@ def two_metrics_and_a_callable_refit(ms: Any) -> Any:
     X, y = classes()
 
     def simplest(results: dict[str, Any]) -> int:
-        good = (
-            results["mean_test_accuracy"] >= results["mean_test_accuracy"].max() - 0.05
-        )
+        good = results["mean_test_accuracy"] >= results["mean_test_accuracy"].max() - 0.05
         return int(np.flatnonzero(good)[0])
 
     search = ms.RandomizedSearchCV(
@@ -132,22 +120,16 @@ def two_metrics_and_a_callable_refit(ms: Any) -> Any:
 def rows_that_are_never_tested(ms: Any) -> Any:
     X, y = classes()
     folds = PredefinedSplit(np.r_[np.full(30, -1), np.zeros(30), np.ones(30)])
-    return ms.cross_validate(
-        SVC(), X, y, cv=folds, return_indices=True, return_train_score=True
-    )
+    return ms.cross_validate(SVC(), X, y, cv=folds, return_indices=True, return_train_score=True)
 
 
 @case
 def routed_metadata_for_scorer_and_splitter(ms: Any) -> Any:
     X, y = classes()
     with sklearn.config_context(enable_metadata_routing=True):
-        scorer = get_scorer("balanced_accuracy").set_score_request(
-            sample_weight="importance"
-        )
+        scorer = get_scorer("balanced_accuracy").set_score_request(sample_weight="importance")
         model = LogisticRegression(max_iter=300).set_fit_request(sample_weight=False)
-        search = ms.GridSearchCV(
-            model, {"C": [0.1, 1.0]}, scoring=scorer, cv=GroupKFold(3)
-        )
+        search = ms.GridSearchCV(model, {"C": [0.1, 1.0]}, scoring=scorer, cv=GroupKFold(3))
         search.fit(X, y, importance=np.linspace(0.1, 2.0, 90), groups=np.arange(90) % 5)
         return search_view(search, X), repr(search.get_metadata_routing())
 
@@ -157,44 +139,32 @@ def frames_from_polars_with_text(ms: Any) -> Any:
     import polars
 
     X, y = numbers()
-    frame = polars.DataFrame(
-        {"a": X[:, 0], "b": X[:, 1], "town": ["Aba", "Bor", "Cis"] * 30}
-    )
+    frame = polars.DataFrame({"a": X[:, 0], "b": X[:, 1], "town": ["Aba", "Bor", "Cis"] * 30})
     numeric = make_pipeline(StandardScaler(), Ridge())
-    return ms.cross_val_predict(
-        numeric, frame.select("a", "b"), polars.Series("y", y), cv=3
-    )
+    return ms.cross_val_predict(numeric, frame.select("a", "b"), polars.Series("y", y), cv=3)
 
 
 @case
 def lists_of_texts_as_targets_and_rows(ms: Any) -> Any:
     X = [f"{number} sheep" for number in range(60)]
     y = ["few" if number < 30 else "many" for number in range(60)]
-    return ms.cross_val_predict(DummyClassifier(), X, y, cv=3), ms.cross_val_score(
-        DummyClassifier(), X, y
-    )
+    return ms.cross_val_predict(DummyClassifier(), X, y, cv=3), ms.cross_val_score(DummyClassifier(), X, y)
 
 
 @case
 def a_search_of_ensembles(ms: Any) -> Any:
     import importlib
 
-    ensembles = importlib.import_module(
-        ms.__name__.replace("model_selection", "ensemble")
-    )
+    ensembles = importlib.import_module(ms.__name__.replace("model_selection", "ensemble"))
     X, y = classes()
     members = [
         ("svc", SVC()),
         ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
     ]
-    stack = ensembles.StackingClassifier(
-        members, DecisionTreeClassifier(max_depth=2, random_state=0), cv=2
-    )
+    stack = ensembles.StackingClassifier(members, DecisionTreeClassifier(max_depth=2, random_state=0), cv=2)
     bag = ensembles.BaggingClassifier(SVC(), n_estimators=3, random_state=0)
     vote = ensembles.VotingClassifier([("bag", bag), ("stack", stack)])
-    search = ms.GridSearchCV(
-        vote, {"stack__cv": [2, 3], "bag__max_samples": [0.5, 1.0]}, cv=2
-    )
+    search = ms.GridSearchCV(vote, {"stack__cv": [2, 3], "bag__max_samples": [0.5, 1.0]}, cv=2)
     return search_view(search.fit(X, y), X)
 
 

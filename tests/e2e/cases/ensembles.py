@@ -38,17 +38,9 @@ _METHODS = (
 
 def _view(ensemble: Any, X: Any) -> dict[str, Any]:
     """Everything a user reads off a fitted ensemble."""
-    learned = {
-        name: getattr(ensemble, name) for name in _LEARNED if hasattr(ensemble, name)
-    }
-    called = {
-        name: getattr(ensemble, name)(X) for name in _METHODS if hasattr(ensemble, name)
-    }
-    members = [
-        each.predict(X)
-        for each in ensemble.estimators_
-        if "estimators_features_" not in learned
-    ]
+    learned = {name: getattr(ensemble, name) for name in _LEARNED if hasattr(ensemble, name)}
+    called = {name: getattr(ensemble, name)(X) for name in _METHODS if hasattr(ensemble, name)}
+    members = [each.predict(X) for each in ensemble.estimators_ if "estimators_features_" not in learned]
     return {**learned, **called, "members": members, "repr": repr(ensemble)}
 
 
@@ -83,9 +75,7 @@ def voting_by_majority(es: Any) -> Any:
 @ensemble_case
 def voting_by_weighted_probabilities_of_text_labels(es: Any) -> Any:
     X, y = _frame()
-    vote = es.VotingClassifier(
-        _classifiers(), voting="soft", weights=[2, 1, 1], flatten_transform=False
-    )
+    vote = es.VotingClassifier(_classifiers(), voting="soft", weights=[2, 1, 1], flatten_transform=False)
     return _view(vote.fit(X, y), X), vote.fit_transform(X, y)
 
 
@@ -114,9 +104,7 @@ def voting_with_routed_metadata(es: Any) -> Any:
     X, y = numbers()
     with sklearn.config_context(enable_metadata_routing=True):
         weighted = Ridge().set_fit_request(sample_weight=True)
-        plain = DecisionTreeRegressor(max_depth=2, random_state=0).set_fit_request(
-            sample_weight=False
-        )
+        plain = DecisionTreeRegressor(max_depth=2, random_state=0).set_fit_request(sample_weight=False)
         vote = es.VotingRegressor([("weighted", weighted), ("plain", plain)])
         return _view(vote.fit(X, y, sample_weight=np.linspace(0.1, 2.0, 90)), X)
 
@@ -152,9 +140,7 @@ def stacking_of_text_labels_with_the_columns_themselves(es: Any) -> Any:
 @ensemble_case
 def stacking_of_two_classes_with_weights(es: Any) -> Any:
     X, y = classes(count=2)
-    stack = es.StackingClassifier(
-        _classifiers()[1:], cv=3, stack_method="predict_proba"
-    )
+    stack = es.StackingClassifier(_classifiers()[1:], cv=3, stack_method="predict_proba")
     return _view(stack.fit(X, y, sample_weight=np.linspace(0.5, 1.5, 90)), X)
 
 
@@ -171,9 +157,7 @@ def stacking_of_several_labels_at_once(es: Any) -> Any:
 @ensemble_case
 def stacking_of_regressors(es: Any) -> Any:
     X, y = numbers()
-    stack = es.StackingRegressor(
-        _regressors(), cv=KFold(4, shuffle=True, random_state=1)
-    )
+    stack = es.StackingRegressor(_regressors(), cv=KFold(4, shuffle=True, random_state=1))
     return _view(stack.fit(X, y), X), stack.fit_transform(X, y)
 
 
@@ -197,9 +181,7 @@ def stacking_of_texts(es: Any) -> Any:
         ("bayes", make_pipeline(TfidfVectorizer(), MultinomialNB())),
         (
             "svc",
-            make_pipeline(
-                TfidfVectorizer(ngram_range=(1, 2)), LinearSVC(random_state=0)
-            ),
+            make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LinearSVC(random_state=0)),
         ),
     ]
     stack = es.StackingClassifier(members, cv=3).fit(X, y)
@@ -217,10 +199,7 @@ def stacking_of_members_that_are_fitted(es: Any) -> Any:
 def stacking_with_routed_metadata(es: Any) -> Any:
     X, y = numbers()
     with sklearn.config_context(enable_metadata_routing=True):
-        members = [
-            (name, each.set_fit_request(sample_weight=True))
-            for name, each in _regressors()
-        ]
+        members = [(name, each.set_fit_request(sample_weight=True)) for name, each in _regressors()]
         final = Ridge().set_fit_request(sample_weight=True)
         stack = es.StackingRegressor(members, final_estimator=final, cv=3)
         return _view(stack.fit(X, y, sample_weight=np.linspace(0.1, 2.0, 90)), X)
@@ -252,25 +231,19 @@ def stacking_of_a_regressor_with_a_decision_function(es: Any) -> Any:
 @ensemble_case
 def stacking_by_splits_given_as_a_generator(es: Any) -> Any:
     X, y = numbers()
-    stack = es.StackingRegressor(
-        _regressors(), cv=(split for split in KFold(3).split(X))
-    )
+    stack = es.StackingRegressor(_regressors(), cv=(split for split in KFold(3).split(X)))
     stack.fit(X, y)
     return stack.predict(X), stack.transform(X)
 
 
 @failing_ensemble_case(ValueError)
 def stacking_by_splits_that_are_no_partition(es: Any) -> Any:
-    return es.StackingRegressor(_regressors(), cv=ShuffleSplit(3, random_state=0)).fit(
-        *numbers()
-    )
+    return es.StackingRegressor(_regressors(), cv=ShuffleSplit(3, random_state=0)).fit(*numbers())
 
 
 @failing_ensemble_case(ValueError)
 def stacking_of_a_member_that_fails(es: Any) -> Any:
-    return es.StackingClassifier(
-        [("tree", DecisionTreeClassifier()), ("bad", Fragile(3.0))]
-    ).fit(*classes())
+    return es.StackingClassifier([("tree", DecisionTreeClassifier()), ("bad", Fragile(3.0))]).fit(*classes())
 
 
 @failing_ensemble_case(TypeError)
@@ -281,9 +254,7 @@ def stacking_with_weights_that_a_member_does_not_take(es: Any) -> Any:
 
 @failing_ensemble_case(ValueError)
 def stacking_by_a_method_that_a_member_lacks(es: Any) -> Any:
-    return es.StackingClassifier(
-        [("svc", LinearSVC())], stack_method="predict_proba"
-    ).fit(*classes())
+    return es.StackingClassifier([("svc", LinearSVC())], stack_method="predict_proba").fit(*classes())
 
 
 class Silent(ClassifierMixin, BaseEstimator):
@@ -302,9 +273,7 @@ def stacking_of_a_member_that_takes_no_weights_and_predicts_nothing(es: Any) -> 
 
 @failing_ensemble_case(ValueError)
 def stacking_with_a_final_estimator_of_another_kind(es: Any) -> Any:
-    return es.StackingClassifier(_classifiers(), final_estimator=Ridge()).fit(
-        *classes()
-    )
+    return es.StackingClassifier(_classifiers(), final_estimator=Ridge()).fit(*classes())
 
 
 @ensemble_case
@@ -329,18 +298,14 @@ def bagging_of_regressors_on_parts_of_rows_and_columns(es: Any) -> Any:
 @ensemble_case
 def bagging_with_weights(es: Any) -> Any:
     X, y = classes()
-    bag = es.BaggingClassifier(
-        LogisticRegression(max_iter=300), n_estimators=7, random_state=1
-    )
+    bag = es.BaggingClassifier(LogisticRegression(max_iter=300), n_estimators=7, random_state=1)
     return _view(bag.fit(X, y, sample_weight=np.linspace(0.5, 1.5, 90)), X)
 
 
 @ensemble_case
 def bagging_that_grows(es: Any) -> Any:
     X, y = classes()
-    bag = es.BaggingClassifier(n_estimators=4, warm_start=True, random_state=5).fit(
-        X, y
-    )
+    bag = es.BaggingClassifier(n_estimators=4, warm_start=True, random_state=5).fit(X, y)
     return _view(bag.set_params(n_estimators=9).fit(X, y), X)
 
 
@@ -349,9 +314,7 @@ def bagging_of_sparse_rows_in_a_row_of_its_own(es: Any) -> Any:
     X, y = classes()
     X = sparse.csc_matrix(np.where(np.abs(X) > 0.7, X, 0))
     return _view(
-        es.BaggingClassifier(SVC(), n_estimators=3, max_features=4, random_state=0).fit(
-            X, y
-        ),
+        es.BaggingClassifier(SVC(), n_estimators=3, max_features=4, random_state=0).fit(X, y),
         X,
     )
 

@@ -31,9 +31,7 @@ from e2e.cases import case, classes, numbers
 from e2e.compare import search_view
 
 
-def _grid(
-    ms: Any, estimator: Any, grid: Any, X: Any, y: Any, **options: Any
-) -> dict[str, Any]:
+def _grid(ms: Any, estimator: Any, grid: Any, X: Any, y: Any, **options: Any) -> dict[str, Any]:
     return search_view(ms.GridSearchCV(estimator, grid, **options).fit(X, y), X)
 
 
@@ -53,9 +51,7 @@ def svc_with_grids_that_leave_parameters_out(ms: Any) -> Any:
 
 @case
 def svc_probabilities_by_platt_scaling(ms: Any) -> Any:
-    return _grid(
-        ms, SVC(probability=True, random_state=3), {"C": [0.5, 2.0]}, *classes(), cv=3
-    )
+    return _grid(ms, SVC(probability=True, random_state=3), {"C": [0.5, 2.0]}, *classes(), cv=3)
 
 
 @case
@@ -98,9 +94,7 @@ def random_forest_seeded(ms: Any) -> Any:
 
 @case
 def random_forest_with_a_random_state_object(ms: Any) -> Any:
-    forest = RandomForestRegressor(
-        n_estimators=5, random_state=np.random.RandomState(7)
-    )
+    forest = RandomForestRegressor(n_estimators=5, random_state=np.random.RandomState(7))
     return _grid(ms, forest, {"max_features": [2, 4]}, *numbers(), cv=3)
 
 
@@ -132,9 +126,7 @@ def nearest_neighbours(ms: Any) -> Any:
 
 @case
 def naive_bayes(ms: Any) -> Any:
-    return _grid(
-        ms, GaussianNB(), {"var_smoothing": np.logspace(-9, -1, 4)}, *classes()
-    )
+    return _grid(ms, GaussianNB(), {"var_smoothing": np.logspace(-9, -1, 4)}, *classes())
 
 
 @case
@@ -158,9 +150,7 @@ def stochastic_gradient_descent(ms: Any) -> Any:
 @case
 def pipeline_of_scaler_pca_and_svc(ms: Any) -> Any:
     pipeline = make_pipeline(StandardScaler(), PCA(random_state=0), SVC())
-    return _grid(
-        ms, pipeline, {"pca__n_components": [2, 4], "svc__C": [0.3, 3]}, *classes()
-    )
+    return _grid(ms, pipeline, {"pca__n_components": [2, 4], "svc__C": [0.3, 3]}, *classes())
 
 
 @case
@@ -187,9 +177,7 @@ def stacked_and_voting_classifiers(ms: Any) -> Any:
     ]
     stack = StackingClassifier(members, final_estimator=LogisticRegression(), cv=2)
     vote = VotingClassifier(members, voting="soft")
-    return _grid(
-        ms, Pipeline([("model", stack)]), {"model": [stack, vote]}, *classes(), cv=3
-    )
+    return _grid(ms, Pipeline([("model", stack)]), {"model": [stack, vote]}, *classes(), cv=3)
 
 
 @case
@@ -202,17 +190,13 @@ def transformed_target(ms: Any) -> Any:
 @case
 def kmeans_without_y(ms: Any) -> Any:
     X, _ = classes()
-    return _grid(
-        ms, KMeans(n_init=2, random_state=0), {"n_clusters": [2, 3, 4]}, X, None, cv=3
-    )
+    return _grid(ms, KMeans(n_init=2, random_state=0), {"n_clusters": [2, 3, 4]}, X, None, cv=3)
 
 
 @case
 def kernel_density_without_y(ms: Any) -> Any:
     X, _ = numbers()
-    search = ms.GridSearchCV(KernelDensity(), {"bandwidth": [0.5, 1.0, 2.0]}, cv=4).fit(
-        X
-    )
+    search = ms.GridSearchCV(KernelDensity(), {"bandwidth": [0.5, 1.0, 2.0]}, cv=4).fit(X)
     return (
         search.cv_results_,
         search.best_index_,

@@ -38,17 +38,13 @@ def failing_candidates_score_nan(ms: Any) -> Any:
 @case
 def failing_candidates_score_a_number(ms: Any) -> Any:
     X, y = classes()
-    search = ms.GridSearchCV(
-        Fragile(), _POWERS, cv=3, error_score=-1.0, return_train_score=True
-    )
+    search = ms.GridSearchCV(Fragile(), _POWERS, cv=3, error_score=-1.0, return_train_score=True)
     return search_view(search.fit(X, y), X)
 
 
 @failing_case(ValueError)
 def the_first_failure_is_raised(ms: Any) -> Any:
-    return ms.GridSearchCV(Fragile(), _POWERS, cv=3, error_score="raise").fit(
-        *classes()
-    )
+    return ms.GridSearchCV(Fragile(), _POWERS, cv=3, error_score="raise").fit(*classes())
 
 
 class Talking(Fragile):
@@ -83,9 +79,7 @@ def some_fits_of_cross_validate_fail(ms: Any) -> Any:
 def every_fit_of_a_family_fails(ms: Any) -> Any:
     X, y = numbers()
     grid = {"n_estimators": [2, 5, 9]}
-    return ms.GridSearchCV(AdaBoostRegressor(random_state=0), grid, cv=2).fit(
-        X, np.stack([y, y], axis=1)
-    )
+    return ms.GridSearchCV(AdaBoostRegressor(random_state=0), grid, cv=2).fit(X, np.stack([y, y], axis=1))
 
 
 def never(estimator: Any, X: Any, y: Any) -> float:
@@ -98,9 +92,7 @@ def never(estimator: Any, X: Any, y: Any) -> float:
 @case
 def a_scorer_fails(ms: Any) -> Any:
     X, y = classes()
-    search = ms.GridSearchCV(
-        DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2, 3]}, scoring=never
-    )
+    search = ms.GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2, 3]}, scoring=never)
     return search_view(search.fit(X, y), X)
 
 
@@ -109,9 +101,7 @@ def one_of_several_scorers_fails(ms: Any) -> Any:
     X, y = classes()
     tree = DecisionTreeClassifier(random_state=0)
     scoring = {"never": never, "accuracy": "accuracy"}
-    search = ms.GridSearchCV(
-        tree, {"max_depth": [1, 2]}, scoring=scoring, refit="accuracy", cv=3
-    )
+    search = ms.GridSearchCV(tree, {"max_depth": [1, 2]}, scoring=scoring, refit="accuracy", cv=3)
     return search_view(search.fit(X, y), X)
 
 
@@ -119,9 +109,7 @@ def one_of_several_scorers_fails(ms: Any) -> Any:
 def warnings_of_a_metric(ms: Any) -> Any:
     X, y = classes()
     grid = {"max_depth": [1], "class_weight": [{0: 1e6, 1: 1e-6, 2: 1e-6}, None]}
-    search = ms.GridSearchCV(
-        DecisionTreeClassifier(random_state=0), grid, scoring="precision_macro", cv=3
-    )
+    search = ms.GridSearchCV(DecisionTreeClassifier(random_state=0), grid, scoring="precision_macro", cv=3)
     return search_view(search.fit(X, y), X)
 
 
@@ -132,11 +120,7 @@ def an_unknown_parameter(ms: Any) -> Any:
 
 @case
 def a_parameter_out_of_range(ms: Any) -> Any:
-    return (
-        ms.GridSearchCV(Ridge(), {"alpha": [-1.0, 1.0]}, cv=3)
-        .fit(*numbers())
-        .cv_results_
-    )
+    return ms.GridSearchCV(Ridge(), {"alpha": [-1.0, 1.0]}, cv=3).fit(*numbers()).cv_results_
 
 
 @failing_case(ValueError)

@@ -43,9 +43,7 @@ def validate_with_groups_and_weights(ms: Any) -> Any:
 
 @case
 def score_by_name(ms: Any) -> Any:
-    return ms.cross_val_score(
-        Ridge(), *numbers(), cv=KFold(6), scoring="neg_median_absolute_error"
-    )
+    return ms.cross_val_score(Ridge(), *numbers(), cv=KFold(6), scoring="neg_median_absolute_error")
 
 
 @case
@@ -55,9 +53,7 @@ def score_with_the_estimators_own_metric(ms: Any) -> Any:
 
 @case
 def predict(ms: Any) -> Any:
-    return ms.cross_val_predict(
-        DecisionTreeClassifier(random_state=0), *classes(), cv=4
-    )
+    return ms.cross_val_predict(DecisionTreeClassifier(random_state=0), *classes(), cv=4)
 
 
 @case
@@ -69,9 +65,7 @@ def predict_probabilities(ms: Any) -> Any:
 @case
 def predict_with_a_decision_function(ms: Any) -> Any:
     cv = StratifiedKFold(3, shuffle=True, random_state=0)
-    return ms.cross_val_predict(
-        LinearSVC(random_state=0), *classes(), cv=cv, method="decision_function"
-    )
+    return ms.cross_val_predict(LinearSVC(random_state=0), *classes(), cv=cv, method="decision_function")
 
 
 @case
@@ -79,9 +73,7 @@ def predict_probabilities_of_a_class_that_a_split_lacks(ms: Any) -> Any:
     X, y = classes()
     order = np.argsort(y, kind="stable")
     model = LogisticRegression(max_iter=300)
-    return ms.cross_val_predict(
-        model, X[order], y[order], cv=KFold(3), method="predict_log_proba"
-    )
+    return ms.cross_val_predict(model, X[order], y[order], cv=KFold(3), method="predict_log_proba")
 
 
 @case

@@ -38,9 +38,7 @@ def halving_over_a_grid(ms: Any) -> Any:
 def halving_over_distributions(ms: Any) -> Any:
     X, y = numbers(120)
     space = {"alpha": loguniform(1e-3, 1e3), "fit_intercept": [True, False]}
-    search = ms.HalvingRandomSearchCV(
-        Ridge(), space, cv=KFold(3), random_state=1, min_resources=20
-    )
+    search = ms.HalvingRandomSearchCV(Ridge(), space, cv=KFold(3), random_state=1, min_resources=20)
     return _view(search.fit(X, y), X)
 
 
@@ -82,14 +80,10 @@ def halving_within_groups(ms: Any) -> Any:
 
 @failing_case(ValueError)
 def halving_with_splits_that_change(ms: Any) -> Any:
-    return ms.HalvingGridSearchCV(SVC(), {"C": [1.0]}, cv=KFold(3, shuffle=True)).fit(
-        *classes()
-    )
+    return ms.HalvingGridSearchCV(SVC(), {"C": [1.0]}, cv=KFold(3, shuffle=True)).fit(*classes())
 
 
 @failing_case(InvalidParameterError)
 def halving_with_two_metrics(ms: Any) -> Any:
-    search = ms.HalvingGridSearchCV(
-        SVC(), {"C": [1.0]}, scoring=["accuracy", "f1_macro"]
-    )
+    search = ms.HalvingGridSearchCV(SVC(), {"C": [1.0]}, scoring=["accuracy", "f1_macro"])
     return search.fit(*classes())

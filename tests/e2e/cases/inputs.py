@@ -38,15 +38,11 @@ def _texts(rows: int = 80) -> tuple[list[str], np.ndarray]:
 
 def _frame() -> tuple[pd.DataFrame, pd.Series]:
     X, y = classes()
-    frame = pd.DataFrame(
-        X[:, :3], columns=["width", "height", "age"], index=np.arange(90) * 2 + 1
-    )
+    frame = pd.DataFrame(X[:, :3], columns=["width", "height", "age"], index=np.arange(90) * 2 + 1)
     frame.loc[frame.index[::9], "age"] = np.nan
     frame["town"] = pd.Categorical.from_codes(np.arange(90) % 3, ["Aba", "Bor", "Cis"])
     frame["note"] = np.where(X[:, 4] > 0, "over", "under")
-    return frame, pd.Series(
-        np.array(["low", "mid", "top"])[y], index=frame.index, name="grade"
-    )
+    return frame, pd.Series(np.array(["low", "mid", "top"])[y], index=frame.index, name="grade")
 
 
 def _columns() -> ColumnTransformer:
@@ -67,9 +63,7 @@ def _columns() -> ColumnTransformer:
 
 
 def _logistic(ms: Any, X: Any, y: Any, **fit: Any) -> dict[str, Any]:
-    search = ms.GridSearchCV(
-        LogisticRegression(max_iter=400), {"C": [0.1, 1.0, 10.0]}, cv=3
-    )
+    search = ms.GridSearchCV(LogisticRegression(max_iter=400), {"C": [0.1, 1.0, 10.0]}, cv=3)
     return search_view(search.fit(X, y, **fit), X)
 
 
@@ -87,13 +81,11 @@ def data_frame_with_column_transformer(ms: Any) -> Any:
 @case
 def data_frame_out_of_transformers(ms: Any) -> Any:
     X, y = _frame()
-    pipeline = make_pipeline(
-        SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=300)
-    ).set_output(transform="pandas")
+    pipeline = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=300)).set_output(
+        transform="pandas"
+    )
     search = ms.GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1.0]}, cv=3)
-    return search_view(
-        search.fit(X[["width", "age"]], y), X[["width", "age"]]
-    ), search.feature_names_in_
+    return search_view(search.fit(X[["width", "age"]], y), X[["width", "age"]]), search.feature_names_in_
 
 
 @case
@@ -190,9 +182,7 @@ def a_memory_mapped_file(ms: Any) -> Any:
 @case
 def several_targets(ms: Any) -> Any:
     X, y = numbers(targets=3)
-    search = ms.GridSearchCV(
-        KNeighborsRegressor(), {"n_neighbors": [2, 6]}, cv=3, scoring="r2"
-    )
+    search = ms.GridSearchCV(KNeighborsRegressor(), {"n_neighbors": [2, 6]}, cv=3, scoring="r2")
     return search_view(search.fit(X, y), X)
 
 
@@ -200,9 +190,7 @@ def several_targets(ms: Any) -> Any:
 def targets_as_a_frame(ms: Any) -> Any:
     X, y = numbers(targets=2)
     search = ms.GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3)
-    return search_view(
-        search.fit(pd.DataFrame(X), pd.DataFrame(y, columns=["a", "b"])), X
-    )
+    return search_view(search.fit(pd.DataFrame(X), pd.DataFrame(y, columns=["a", "b"])), X)
 
 
 @case
@@ -245,9 +233,7 @@ class Centroid(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, shift: float = 0.0, per_row: Any = None) -> Centroid:
         self.classes_ = np.unique(y)
         rows = X if per_row is None else X * np.asarray(per_row)[:, None]
-        self.centroids_ = np.stack(
-            [rows[y == label].mean(axis=0) + shift for label in self.classes_]
-        )
+        self.centroids_ = np.stack([rows[y == label].mean(axis=0) + shift for label in self.classes_])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -259,9 +245,7 @@ class Centroid(ClassifierMixin, BaseEstimator):
 def fit_parameters_by_row_and_for_all(ms: Any) -> Any:
     X, y = classes()
     search = ms.GridSearchCV(Centroid(), {"power": [0.5, 1.0, 2.0]}, cv=3)
-    return search_view(
-        search.fit(X, y, shift=0.25, per_row=np.linspace(0.5, 1.5, 90)), X
-    )
+    return search_view(search.fit(X, y, shift=0.25, per_row=np.linspace(0.5, 1.5, 90)), X)
 
 
 @case
@@ -275,8 +259,6 @@ def three_dimensional_rows(ms: Any) -> Any:
 
     X, y = classes()
     return search_view(
-        ms.GridSearchCV(Flat(), {"power": [1.0, 2.0]}, cv=3).fit(
-            X.reshape(90, 2, 3), y
-        ),
+        ms.GridSearchCV(Flat(), {"power": [1.0, 2.0]}, cv=3).fit(X.reshape(90, 2, 3), y),
         X.reshape(90, 2, 3),
     )

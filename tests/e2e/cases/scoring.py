@@ -42,9 +42,7 @@ def several_metrics_without_refit(ms: Any) -> Any:
 @case
 def a_dict_of_scorers(ms: Any) -> Any:
     scorers = {
-        "loss": make_scorer(
-            log_loss, greater_is_better=False, response_method="predict_proba"
-        ),
+        "loss": make_scorer(log_loss, greater_is_better=False, response_method="predict_proba"),
         "f1": make_scorer(f1_score, average="weighted"),
         "plain": "accuracy",
     }
@@ -127,9 +125,7 @@ def one_candidate_on_two_splits(ms: Any) -> Any:
 def ties_between_candidates(ms: Any) -> Any:
     X, y = classes()
     grid = {"max_depth": [3, 3, 1], "random_state": [0, 1]}
-    return search_view(
-        ms.GridSearchCV(DecisionTreeClassifier(), grid, cv=3).fit(X, y), X
-    )
+    return search_view(ms.GridSearchCV(DecisionTreeClassifier(), grid, cv=3).fit(X, y), X)
 
 
 @case
@@ -145,9 +141,7 @@ def parameters_of_mixed_types(ms: Any) -> Any:
 @case
 def a_refit_search_scores_new_rows(ms: Any) -> Any:
     X, y = classes()
-    search = ms.GridSearchCV(
-        LogisticRegression(max_iter=300), {"C": [0.1, 1.0]}, scoring="neg_log_loss"
-    )
+    search = ms.GridSearchCV(LogisticRegression(max_iter=300), {"C": [0.1, 1.0]}, scoring="neg_log_loss")
     return (
         search.fit(X[:60], y[:60]).score(X[60:], y[60:]),
         search.classes_,

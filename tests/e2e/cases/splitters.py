@@ -36,14 +36,10 @@ def _classify(ms: Any, cv: Any, groups: Any = None) -> dict[str, Any]:
     return search_view(search.fit(X, y, groups=groups), X)
 
 
-def _regress(
-    ms: Any, cv: Any, rows: int = 60, scoring: str | None = None
-) -> dict[str, Any]:
+def _regress(ms: Any, cv: Any, rows: int = 60, scoring: str | None = None) -> dict[str, Any]:
     X, y = numbers(rows)
     return search_view(
-        ms.GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=cv, scoring=scoring).fit(
-            X, y
-        ),
+        ms.GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=cv, scoring=scoring).fit(X, y),
         X,
     )
 
@@ -73,9 +69,7 @@ def stratified_kfold_with_a_rare_class(ms: Any) -> Any:
     X, y = classes()
     y[:] = y > 1
     y[:3] = 7
-    return search_view(
-        ms.GridSearchCV(LogisticRegression(max_iter=500), _GRID, cv=4).fit(X, y), X
-    )
+    return search_view(ms.GridSearchCV(LogisticRegression(max_iter=500), _GRID, cv=4).fit(X, y), X)
 
 
 @case
@@ -90,9 +84,7 @@ def stratified_group_kfold(ms: Any) -> Any:
 
 @case
 def leave_one_group_out(ms: Any) -> Any:
-    return _classify(
-        ms, LeaveOneGroupOut(), groups=np.array(["a", "b", "c"])[np.arange(90) % 3]
-    )
+    return _classify(ms, LeaveOneGroupOut(), groups=np.array(["a", "b", "c"])[np.arange(90) % 3])
 
 
 @case
@@ -102,9 +94,7 @@ def leave_two_groups_out(ms: Any) -> Any:
 
 @case
 def group_shuffle_split(ms: Any) -> Any:
-    return _classify(
-        ms, GroupShuffleSplit(3, random_state=1), groups=np.arange(90) // 6
-    )
+    return _classify(ms, GroupShuffleSplit(3, random_state=1), groups=np.arange(90) // 6)
 
 
 @case
@@ -124,9 +114,7 @@ def repeated_kfold(ms: Any) -> Any:
 
 @case
 def repeated_stratified_kfold(ms: Any) -> Any:
-    return _classify(
-        ms, RepeatedStratifiedKFold(n_splits=2, n_repeats=3, random_state=8)
-    )
+    return _classify(ms, RepeatedStratifiedKFold(n_splits=2, n_repeats=3, random_state=8))
 
 
 @case
@@ -147,9 +135,7 @@ def predefined_split(ms: Any) -> Any:
 @case
 def list_of_splits(ms: Any) -> Any:
     rows = np.arange(90)
-    return _classify(
-        ms, [(rows[::2], rows[1::2]), (rows[1::2].tolist(), rows[::2].tolist())]
-    )
+    return _classify(ms, [(rows[::2], rows[1::2]), (rows[1::2].tolist(), rows[::2].tolist())])
 
 
 @case
@@ -175,9 +161,7 @@ def overlapping_splits_with_repeated_rows(ms: Any) -> Any:
 class OddEven:
     """A splitter of the user's own."""
 
-    def split(
-        self, X: Any, y: Any = None, groups: Any = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rows = np.arange(len(X))
         yield rows[::2], rows[1::2]
         yield rows[1::2], rows[::2]
