@@ -198,6 +198,28 @@ def test_small_folds_are_taken_by_each_fit(monkeypatch: pytest.MonkeyPatch, tmp_
     assert not list(tmp_path.rglob("*"))
 
 
+@pytest.mark.parametrize("kind", DATA)
+def test_each_fit_gets_small_rows_of_its_own(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_folds, "_LEAST_BYTES", 1 << 30)
+    data, slot = DATA[kind](), Slot(tmp_path)
+    theirs = plain(Witness(), data)["estimator"].seen_
+    fitted = [slot.fit(Witness(), data)["estimator"] for _ in range(3)]
+    # Each has written into what it was given.
+    assert [estimator.seen_ for estimator in fitted] == [theirs] * 3
+
+
+def test_small_rows_are_those_of_the_data_at_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_folds, "_LEAST_BYTES", 1 << 30)
+    sharing, other = Sharing(), X + 1
+    for data in (X, other, X):
+        # Equal names, other arrays.
+        with sharing.fit(Task(session_id="s", split_fits=9), 1, str(tmp_path), data, None):
+            ours = plain(GaussianNB(), data)
+        assert state(ours["estimator"]) == state(plain(GaussianNB(), data)["estimator"])
+
+
 def test_data_frames_and_lists_are_left_to_scikit_learn(tmp_path: Path) -> None:
     for data in (pd.DataFrame(X), X.tolist(), sparse.csc_matrix(X)):
         assert Slot(tmp_path).fit(GaussianNB() if not sparse.issparse(data) else SVC(), data)["ways"] == []
