@@ -83,7 +83,7 @@ def _search(case: str, peers: Sequence[str], repeat: int, processes: int) -> lis
             "s",
             measured,
             "ahead of loky's memmaps",
-            lambda ours, others: ours <= others.get("loky", ours),
+            lambda ours, others: ours <= others["loky"],
         ),
         figure(
             "data",

@@ -31,7 +31,7 @@ class Figure:
     ours: float
     spread: tuple[float, float]
     goal: str
-    met: bool
+    met: bool | None
     peers: Mapping[str, float] = field(default_factory=dict)
     ratio: float | None = None
     note: str = ""
@@ -94,7 +94,8 @@ def figure(
 ) -> Figure:
     """The figure of what `interleaved` measured: side `crossfold` beside all others.
 
-    `met` gets Crossfold's median and, for each peer, that times the peer's ratio.
+    `met` gets Crossfold's median and, for each peer, that times the peer's ratio. A KeyError of it says
+    that the peer of the goal was not run.
     """
     middle, spread = medians(measured), spreads(measured)
     ours = middle.pop(OURS)
@@ -109,12 +110,21 @@ def figure(
         ours=ours,
         spread=own_spread,
         goal=goal,
-        met=met(ours, {name: ours * by for name, by in times.items()}),
+        met=_verdict(met, ours, {name: ours * by for name, by in times.items()}),
         peers=middle,
         ratio=ratio,
         peer_spreads=spread,
         **rest,
     )
+
+
+def _verdict(
+    met: Callable[[float, Mapping[str, float]], bool], ours: float, peers: Mapping[str, float]
+) -> bool | None:
+    try:
+        return met(ours, peers)
+    except KeyError:
+        return None
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -143,7 +153,7 @@ def table(figures: Sequence[Figure]) -> str:
             "-" if figure.ratio is None else f"{figure.ratio:.2f}",
             "-" if figure.limit is None else f"{figure.limit:.0%}",
             figure.goal,
-            "yes" if figure.met else "no",
+            {True: "yes", False: "no", None: "-"}[figure.met],
             "; ".join(filter(None, [figure.label, figure.note])),
         )
         for figure in figures

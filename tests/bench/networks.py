@@ -104,7 +104,7 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
             "s",
             measured | {OURS: times},
             f">= {factor} x loky",
-            lambda ours, others: others.get("loky", factor * ours) >= factor * ours,
+            lambda ours, others: others["loky"] >= factor * ours,
             limit=_flops(X, y) / CORES / _sgemm() / float(np.median(times)),
             note="limit: multiplications / measured sgemm; "
             + ", ".join(f"{count} x {way}" for way, count in ways.items()),

@@ -80,7 +80,7 @@ def _figures(records: Sequence[Mapping[str, Any]]) -> list[str]:
                 "–" if figure["ratio"] is None else f"{figure['ratio']:.2f}",
                 "–" if figure["limit"] is None else f"{figure['limit']:.0%}",
                 figure["goal"].replace("|", "\\|"),
-                "yes" if figure["met"] else "**no**",
+                {True: "yes", False: "**no**", None: "–"}[figure["met"]],
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.figures import ResultsDiffer, figure, interleaved
+from bench.figures import ResultsDiffer, figure, interleaved, table
 from bench.sides import REPOSITORY, SIDES, Side
 
 
@@ -86,6 +86,8 @@ def test_sides_are_compared_within_rounds() -> None:
     # The machine grew slower from round to round; the peer was behind in each.
     measured = {"crossfold": [1.0, 2.0, 9.0], "loky": [1.5, 3.0, 9.9]}
     assert figure("c", "w", "s", measured, "g", lambda ours, peers: peers["loky"] == 3.0).met
+    untold = figure("c", "w", "s", measured, "g", lambda ours, peers: peers["ray"] >= ours)
+    assert untold.met is None and table([untold]).splitlines()[1].split()[-1] == "-"
     assert figure("c", "w", "s", measured, "g", lambda *_: True).ratio == 1.5
 
 

@@ -24,7 +24,7 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
             sides,
             repeat,
             goal=">= 2 x loky",
-            met=lambda ours, others: others.get("loky", 2 * ours) >= 2 * ours,
+            met=lambda ours, others: others["loky"] >= 2 * ours,
         )
         return [*_calls(sides, repeat), fits]
 
@@ -60,6 +60,6 @@ def _calls(sides: Sides, repeat: int) -> list[Figure]:
             f"{calls}, peers by their own API",
             list(own.values()),
             ">= 5 x Ray's own API",
-            lambda ours, peers: ours >= 5 * peers.get("ray own", 0.0),
+            lambda ours, peers: ours >= 5 * peers["ray own"],
         ),
     ]
