@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.figures import ResultsDiffer, figure, interleaved, table
+from bench.figures import ResultsDiffer, figure, interleaved
 from bench.sides import REPOSITORY, SIDES, Side
 
 
@@ -87,7 +87,7 @@ def test_sides_are_compared_within_rounds() -> None:
     measured = {"crossfold": [1.0, 2.0, 9.0], "loky": [1.5, 3.0, 9.9]}
     assert figure("c", "w", "s", measured, "g", lambda ours, peers: peers["loky"] == 3.0).met
     untold = figure("c", "w", "s", measured, "g", lambda ours, peers: peers["ray"] >= ours)
-    assert untold.met is None and table([untold]).splitlines()[1].split()[-1] == "-"
+    assert untold.met is None
     assert figure("c", "w", "s", measured, "g", lambda *_: True).ratio == 1.5
 
 
