@@ -4,15 +4,18 @@
 # source: crossfold/v1/bridge.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "crossfold/v1/bridge.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'crossfold/v1/bridge.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,42 +25,38 @@ _sym_db = _symbol_database.Default()
 from crossfold.v1 import task_pb2 as crossfold_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x19\x63rossfold/v1/bridge.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/task.proto"6\n\x08ToZygote\x12"\n\x04\x66ork\x18\x01 \x01(\x0b\x32\x12.crossfold.v1.ForkH\x00\x42\x06\n\x04kind"5\n\x04\x46ork\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07preload\x18\x02 \x03(\t\x12\x10\n\x08rehearse\x18\x14 \x01(\x08"\x90\x01\n\nFromZygote\x12*\n\x05ready\x18\x01 \x01(\x0b\x32\x19.crossfold.v1.ZygoteReadyH\x00\x12&\n\x06\x66orked\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.ForkedH\x00\x12&\n\x06\x65xited\x18\x03 \x01(\x0b\x32\x14.crossfold.v1.ExitedH\x00\x42\x06\n\x04kind"O\n\x0bZygoteReady\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12.\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x19.crossfold.v1.Environment"0\n\x06\x46orked\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\r\n\x05\x65rror\x18\x03 \x01(\t"1\n\x06\x45xited\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x0e\n\x06status\x18\x03 \x01(\x05"3\n\x07ToChild\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x11.crossfold.v1.RunH\x00\x42\x06\n\x04kind":\n\x03Run\x12 \n\x04task\x18\x01 \x01(\x0b\x32\x12.crossfold.v1.Task\x12\x11\n\tstore_dir\x18\x02 \x01(\t"\xb8\x01\n\tFromChild\x12)\n\x05ready\x18\x01 \x01(\x0b\x32\x18.crossfold.v1.ChildReadyH\x00\x12(\n\x07started\x18\x02 \x01(\x0b\x32\x15.crossfold.v1.StartedH\x00\x12*\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x16.crossfold.v1.FinishedH\x00\x12"\n\x04\x64one\x18\x04 \x01(\x0b\x32\x12.crossfold.v1.DoneH\x00\x42\x06\n\x04kind"\x19\n\nChildReady\x12\x0b\n\x03pid\x18\x01 \x01(\x03"\x18\n\x07Started\x12\r\n\x05index\x18\x01 \x01(\r"0\n\x08\x46inished\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.crossfold.v1.Result"\x06\n\x04\x44oneB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63rossfold/v1/bridge.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/task.proto\"6\n\x08ToZygote\x12\"\n\x04\x66ork\x18\x01 \x01(\x0b\x32\x12.crossfold.v1.ForkH\x00\x42\x06\n\x04kind\"5\n\x04\x46ork\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07preload\x18\x02 \x03(\t\x12\x10\n\x08rehearse\x18\x14 \x01(\x08\"\x90\x01\n\nFromZygote\x12*\n\x05ready\x18\x01 \x01(\x0b\x32\x19.crossfold.v1.ZygoteReadyH\x00\x12&\n\x06\x66orked\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.ForkedH\x00\x12&\n\x06\x65xited\x18\x03 \x01(\x0b\x32\x14.crossfold.v1.ExitedH\x00\x42\x06\n\x04kind\"O\n\x0bZygoteReady\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12.\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x19.crossfold.v1.Environment\"0\n\x06\x46orked\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"1\n\x06\x45xited\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x0e\n\x06status\x18\x03 \x01(\x05\"3\n\x07ToChild\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x11.crossfold.v1.RunH\x00\x42\x06\n\x04kind\":\n\x03Run\x12 \n\x04task\x18\x01 \x01(\x0b\x32\x12.crossfold.v1.Task\x12\x11\n\tstore_dir\x18\x02 \x01(\t\"\xb8\x01\n\tFromChild\x12)\n\x05ready\x18\x01 \x01(\x0b\x32\x18.crossfold.v1.ChildReadyH\x00\x12(\n\x07started\x18\x02 \x01(\x0b\x32\x15.crossfold.v1.StartedH\x00\x12*\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x16.crossfold.v1.FinishedH\x00\x12\"\n\x04\x64one\x18\x04 \x01(\x0b\x32\x12.crossfold.v1.DoneH\x00\x42\x06\n\x04kind\"\x19\n\nChildReady\x12\x0b\n\x03pid\x18\x01 \x01(\x03\"\x18\n\x07Started\x12\r\n\x05index\x18\x01 \x01(\r\"0\n\x08\x46inished\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.crossfold.v1.Result\"\x06\n\x04\x44oneB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "crossfold.v1.bridge_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfold.v1.bridge_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals[
-        "DESCRIPTOR"
-    ]._serialized_options = b"Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1"
-    _globals["_TOZYGOTE"]._serialized_start = 68
-    _globals["_TOZYGOTE"]._serialized_end = 122
-    _globals["_FORK"]._serialized_start = 124
-    _globals["_FORK"]._serialized_end = 177
-    _globals["_FROMZYGOTE"]._serialized_start = 180
-    _globals["_FROMZYGOTE"]._serialized_end = 324
-    _globals["_ZYGOTEREADY"]._serialized_start = 326
-    _globals["_ZYGOTEREADY"]._serialized_end = 405
-    _globals["_FORKED"]._serialized_start = 407
-    _globals["_FORKED"]._serialized_end = 455
-    _globals["_EXITED"]._serialized_start = 457
-    _globals["_EXITED"]._serialized_end = 506
-    _globals["_TOCHILD"]._serialized_start = 508
-    _globals["_TOCHILD"]._serialized_end = 559
-    _globals["_RUN"]._serialized_start = 561
-    _globals["_RUN"]._serialized_end = 619
-    _globals["_FROMCHILD"]._serialized_start = 622
-    _globals["_FROMCHILD"]._serialized_end = 806
-    _globals["_CHILDREADY"]._serialized_start = 808
-    _globals["_CHILDREADY"]._serialized_end = 833
-    _globals["_STARTED"]._serialized_start = 835
-    _globals["_STARTED"]._serialized_end = 859
-    _globals["_FINISHED"]._serialized_start = 861
-    _globals["_FINISHED"]._serialized_end = 909
-    _globals["_DONE"]._serialized_start = 911
-    _globals["_DONE"]._serialized_end = 917
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1'
+  _globals['_TOZYGOTE']._serialized_start=68
+  _globals['_TOZYGOTE']._serialized_end=122
+  _globals['_FORK']._serialized_start=124
+  _globals['_FORK']._serialized_end=177
+  _globals['_FROMZYGOTE']._serialized_start=180
+  _globals['_FROMZYGOTE']._serialized_end=324
+  _globals['_ZYGOTEREADY']._serialized_start=326
+  _globals['_ZYGOTEREADY']._serialized_end=405
+  _globals['_FORKED']._serialized_start=407
+  _globals['_FORKED']._serialized_end=455
+  _globals['_EXITED']._serialized_start=457
+  _globals['_EXITED']._serialized_end=506
+  _globals['_TOCHILD']._serialized_start=508
+  _globals['_TOCHILD']._serialized_end=559
+  _globals['_RUN']._serialized_start=561
+  _globals['_RUN']._serialized_end=619
+  _globals['_FROMCHILD']._serialized_start=622
+  _globals['_FROMCHILD']._serialized_end=806
+  _globals['_CHILDREADY']._serialized_start=808
+  _globals['_CHILDREADY']._serialized_end=833
+  _globals['_STARTED']._serialized_start=835
+  _globals['_STARTED']._serialized_end=859
+  _globals['_FINISHED']._serialized_start=861
+  _globals['_FINISHED']._serialized_end=909
+  _globals['_DONE']._serialized_start=911
+  _globals['_DONE']._serialized_end=917
 # @@protoc_insertion_point(module_scope)

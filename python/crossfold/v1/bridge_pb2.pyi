@@ -21,12 +21,7 @@ class Fork(_message.Message):
     id: int
     preload: _containers.RepeatedScalarFieldContainer[str]
     rehearse: bool
-    def __init__(
-        self,
-        id: _Optional[int] = ...,
-        preload: _Optional[_Iterable[str]] = ...,
-        rehearse: _Optional[bool] = ...,
-    ) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., preload: _Optional[_Iterable[str]] = ..., rehearse: _Optional[bool] = ...) -> None: ...
 
 class FromZygote(_message.Message):
     __slots__ = ("ready", "forked", "exited")
@@ -36,12 +31,7 @@ class FromZygote(_message.Message):
     ready: ZygoteReady
     forked: Forked
     exited: Exited
-    def __init__(
-        self,
-        ready: _Optional[_Union[ZygoteReady, _Mapping]] = ...,
-        forked: _Optional[_Union[Forked, _Mapping]] = ...,
-        exited: _Optional[_Union[Exited, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, ready: _Optional[_Union[ZygoteReady, _Mapping]] = ..., forked: _Optional[_Union[Forked, _Mapping]] = ..., exited: _Optional[_Union[Exited, _Mapping]] = ...) -> None: ...
 
 class ZygoteReady(_message.Message):
     __slots__ = ("protocol", "environment")
@@ -49,11 +39,7 @@ class ZygoteReady(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     environment: _task_pb2.Environment
-    def __init__(
-        self,
-        protocol: _Optional[int] = ...,
-        environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, protocol: _Optional[int] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...) -> None: ...
 
 class Forked(_message.Message):
     __slots__ = ("id", "pid", "error")
@@ -63,9 +49,7 @@ class Forked(_message.Message):
     id: int
     pid: int
     error: str
-    def __init__(
-        self, id: _Optional[int] = ..., pid: _Optional[int] = ..., error: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., pid: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Exited(_message.Message):
     __slots__ = ("id", "pid", "status")
@@ -75,9 +59,7 @@ class Exited(_message.Message):
     id: int
     pid: int
     status: int
-    def __init__(
-        self, id: _Optional[int] = ..., pid: _Optional[int] = ..., status: _Optional[int] = ...
-    ) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., pid: _Optional[int] = ..., status: _Optional[int] = ...) -> None: ...
 
 class ToChild(_message.Message):
     __slots__ = ("run",)
@@ -91,9 +73,7 @@ class Run(_message.Message):
     STORE_DIR_FIELD_NUMBER: _ClassVar[int]
     task: _task_pb2.Task
     store_dir: str
-    def __init__(
-        self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ..., store_dir: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ..., store_dir: _Optional[str] = ...) -> None: ...
 
 class FromChild(_message.Message):
     __slots__ = ("ready", "started", "finished", "done")
@@ -105,13 +85,7 @@ class FromChild(_message.Message):
     started: Started
     finished: Finished
     done: Done
-    def __init__(
-        self,
-        ready: _Optional[_Union[ChildReady, _Mapping]] = ...,
-        started: _Optional[_Union[Started, _Mapping]] = ...,
-        finished: _Optional[_Union[Finished, _Mapping]] = ...,
-        done: _Optional[_Union[Done, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, ready: _Optional[_Union[ChildReady, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
 
 class ChildReady(_message.Message):
     __slots__ = ("pid",)

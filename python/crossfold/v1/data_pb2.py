@@ -4,49 +4,50 @@
 # source: crossfold/v1/data.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "crossfold/v1/data.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'crossfold/v1/data.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x17\x63rossfold/v1/data.proto\x12\x0c\x63rossfold.v1"\'\n\nPutRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c"-\n\x0bPutResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03"8\n\nGetRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0e\n\x06length\x18\x03 \x01(\x03"0\n\x0bGetResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03"4\n\x05Value\x12\x10\n\x06inline\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07\x62lob_id\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind":\n\x05Split\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ntrain_rows\x18\x02 \x01(\x03\x12\x11\n\ttest_rows\x18\x03 \x01(\x03"\xcf\x01\n\tSplitSpec\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.crossfold.v1.SplitSpec.Kind\x12\x10\n\x08n_splits\x18\x02 \x01(\x05\x12\x0f\n\x07shuffle\x18\x03 \x01(\x08\x12\x19\n\x0crandom_state\x18\x04 \x01(\rH\x00\x88\x01\x01"G\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_KFOLD\x10\x01\x12\x19\n\x15KIND_STRATIFIED_KFOLD\x10\x02\x42\x0f\n\r_random_state2\x82\x01\n\x04\x44\x61ta\x12<\n\x03Put\x12\x18.crossfold.v1.PutRequest\x1a\x19.crossfold.v1.PutResponse(\x01\x12<\n\x03Get\x12\x18.crossfold.v1.GetRequest\x1a\x19.crossfold.v1.GetResponse0\x01\x42?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63rossfold/v1/data.proto\x12\x0c\x63rossfold.v1\"\'\n\nPutRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"-\n\x0bPutResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"8\n\nGetRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0e\n\x06length\x18\x03 \x01(\x03\"0\n\x0bGetResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"4\n\x05Value\x12\x10\n\x06inline\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07\x62lob_id\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\":\n\x05Split\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ntrain_rows\x18\x02 \x01(\x03\x12\x11\n\ttest_rows\x18\x03 \x01(\x03\"\xcf\x01\n\tSplitSpec\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.crossfold.v1.SplitSpec.Kind\x12\x10\n\x08n_splits\x18\x02 \x01(\x05\x12\x0f\n\x07shuffle\x18\x03 \x01(\x08\x12\x19\n\x0crandom_state\x18\x04 \x01(\rH\x00\x88\x01\x01\"G\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_KFOLD\x10\x01\x12\x19\n\x15KIND_STRATIFIED_KFOLD\x10\x02\x42\x0f\n\r_random_state2\x82\x01\n\x04\x44\x61ta\x12<\n\x03Put\x12\x18.crossfold.v1.PutRequest\x1a\x19.crossfold.v1.PutResponse(\x01\x12<\n\x03Get\x12\x18.crossfold.v1.GetRequest\x1a\x19.crossfold.v1.GetResponse0\x01\x42?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "crossfold.v1.data_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfold.v1.data_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals[
-        "DESCRIPTOR"
-    ]._serialized_options = b"Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1"
-    _globals["_PUTREQUEST"]._serialized_start = 41
-    _globals["_PUTREQUEST"]._serialized_end = 80
-    _globals["_PUTRESPONSE"]._serialized_start = 82
-    _globals["_PUTRESPONSE"]._serialized_end = 127
-    _globals["_GETREQUEST"]._serialized_start = 129
-    _globals["_GETREQUEST"]._serialized_end = 185
-    _globals["_GETRESPONSE"]._serialized_start = 187
-    _globals["_GETRESPONSE"]._serialized_end = 235
-    _globals["_VALUE"]._serialized_start = 237
-    _globals["_VALUE"]._serialized_end = 289
-    _globals["_SPLIT"]._serialized_start = 291
-    _globals["_SPLIT"]._serialized_end = 349
-    _globals["_SPLITSPEC"]._serialized_start = 352
-    _globals["_SPLITSPEC"]._serialized_end = 559
-    _globals["_SPLITSPEC_KIND"]._serialized_start = 471
-    _globals["_SPLITSPEC_KIND"]._serialized_end = 542
-    _globals["_DATA"]._serialized_start = 562
-    _globals["_DATA"]._serialized_end = 692
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1'
+  _globals['_PUTREQUEST']._serialized_start=41
+  _globals['_PUTREQUEST']._serialized_end=80
+  _globals['_PUTRESPONSE']._serialized_start=82
+  _globals['_PUTRESPONSE']._serialized_end=127
+  _globals['_GETREQUEST']._serialized_start=129
+  _globals['_GETREQUEST']._serialized_end=185
+  _globals['_GETRESPONSE']._serialized_start=187
+  _globals['_GETRESPONSE']._serialized_end=235
+  _globals['_VALUE']._serialized_start=237
+  _globals['_VALUE']._serialized_end=289
+  _globals['_SPLIT']._serialized_start=291
+  _globals['_SPLIT']._serialized_end=349
+  _globals['_SPLITSPEC']._serialized_start=352
+  _globals['_SPLITSPEC']._serialized_end=559
+  _globals['_SPLITSPEC_KIND']._serialized_start=471
+  _globals['_SPLITSPEC_KIND']._serialized_end=542
+  _globals['_DATA']._serialized_start=562
+  _globals['_DATA']._serialized_end=692
 # @@protoc_insertion_point(module_scope)

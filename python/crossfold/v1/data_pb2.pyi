@@ -29,9 +29,7 @@ class GetRequest(_message.Message):
     id: str
     offset: int
     length: int
-    def __init__(
-        self, id: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...
-    ) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
 
 class GetResponse(_message.Message):
     __slots__ = ("chunk", "size_bytes")
@@ -57,9 +55,7 @@ class Split(_message.Message):
     id: str
     train_rows: int
     test_rows: int
-    def __init__(
-        self, id: _Optional[str] = ..., train_rows: _Optional[int] = ..., test_rows: _Optional[int] = ...
-    ) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., train_rows: _Optional[int] = ..., test_rows: _Optional[int] = ...) -> None: ...
 
 class SplitSpec(_message.Message):
     __slots__ = ("kind", "n_splits", "shuffle", "random_state")
@@ -68,7 +64,6 @@ class SplitSpec(_message.Message):
         KIND_UNSPECIFIED: _ClassVar[SplitSpec.Kind]
         KIND_KFOLD: _ClassVar[SplitSpec.Kind]
         KIND_STRATIFIED_KFOLD: _ClassVar[SplitSpec.Kind]
-
     KIND_UNSPECIFIED: SplitSpec.Kind
     KIND_KFOLD: SplitSpec.Kind
     KIND_STRATIFIED_KFOLD: SplitSpec.Kind
@@ -80,10 +75,4 @@ class SplitSpec(_message.Message):
     n_splits: int
     shuffle: bool
     random_state: int
-    def __init__(
-        self,
-        kind: _Optional[_Union[SplitSpec.Kind, str]] = ...,
-        n_splits: _Optional[int] = ...,
-        shuffle: _Optional[bool] = ...,
-        random_state: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, kind: _Optional[_Union[SplitSpec.Kind, str]] = ..., n_splits: _Optional[int] = ..., shuffle: _Optional[bool] = ..., random_state: _Optional[int] = ...) -> None: ...

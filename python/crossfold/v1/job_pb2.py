@@ -4,15 +4,18 @@
 # source: crossfold/v1/job.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "crossfold/v1/job.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'crossfold/v1/job.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -23,76 +26,72 @@ from crossfold.v1 import data_pb2 as crossfold_dot_v1_dot_data__pb2
 from crossfold.v1 import task_pb2 as crossfold_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x16\x63rossfold/v1/job.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/data.proto\x1a\x17\x63rossfold/v1/task.proto"O\n\x0cHelloRequest\x12.\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x0f\n\x07no_wait\x18\x02 \x01(\x08"\x83\x01\n\rHelloResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tstore_dir\x18\x02 \x01(\t\x12\x0f\n\x07workers\x18\x03 \x01(\r\x12\r\n\x05slots\x18\x04 \x01(\r\x12.\n\x0b\x65nvironment\x18\x05 \x01(\x0b\x32\x19.crossfold.v1.Environment"\xab\x03\n\x07JobSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12 \n\x04\x63ode\x18\x03 \x01(\x0b\x32\x12.crossfold.v1.Code\x12\x12\n\ndataset_id\x18\x04 \x01(\t\x12+\n\nsplit_spec\x18\x05 \x01(\x0b\x32\x17.crossfold.v1.SplitSpec\x12#\n\x06splits\x18\x06 \x03(\x0b\x32\x13.crossfold.v1.Split\x12+\n\ncandidates\x18\x07 \x03(\x0b\x32\x17.crossfold.v1.Candidate\x12"\n\x04\x66its\x18\x08 \x03(\x0b\x32\x14.crossfold.v1.JobFit\x12\x14\n\x0cmax_parallel\x18\t \x01(\r\x12$\n\x06limits\x18\n \x01(\x0b\x32\x14.crossfold.v1.Limits\x12\x13\n\x0bpredictions\x18\x0b \x03(\t\x12&\n\x07pruning\x18\x0c \x01(\x0b\x32\x15.crossfold.v1.Pruning\x12\x10\n\x08in_order\x18\r \x01(\x08"<\n\x07Pruning\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x13\n\x0bparams_json\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t"9\n\x06JobFit\x12\x11\n\tcandidate\x18\x01 \x01(\r\x12\r\n\x05split\x18\x02 \x01(\r\x12\r\n\x05\x65xtra\x18\x03 \x01(\x0c"\xc1\x01\n\x0eSessionRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12%\n\x04open\x18\x02 \x01(\x0b\x32\x15.crossfold.v1.JobSpecH\x00\x12&\n\x06\x61ppend\x18\x03 \x01(\x0b\x32\x14.crossfold.v1.AppendH\x00\x12$\n\x05\x63lose\x18\x04 \x01(\x0b\x32\x13.crossfold.v1.CloseH\x00\x12"\n\x04stop\x18\x05 \x01(\x0b\x32\x12.crossfold.v1.StopH\x00\x42\x06\n\x04step"\xa1\x01\n\x06\x41ppend\x12#\n\x06splits\x18\x01 \x03(\x0b\x32\x13.crossfold.v1.Split\x12+\n\ncandidates\x18\x02 \x03(\x0b\x32\x17.crossfold.v1.Candidate\x12"\n\x04\x66its\x18\x03 \x03(\x0b\x32\x14.crossfold.v1.JobFit\x12!\n\x05\x63\x61lls\x18\x04 \x03(\x0b\x32\x12.crossfold.v1.Call"\x07\n\x05\x43lose"\x06\n\x04Stop"6\n\x0fSessionResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.crossfold.v1.Event"\x96\x01\n\x05\x45vent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12&\n\x06result\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.ResultH\x00\x12$\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x13.crossfold.v1.FaultH\x00\x12\'\n\x05state\x18\x04 \x01(\x0b\x32\x16.crossfold.v1.JobStateH\x00\x42\x06\n\x04kind"\xf5\x01\n\x08JobState\x12+\n\x05phase\x18\x01 \x01(\x0e\x32\x1c.crossfold.v1.JobState.Phase\x12\r\n\x05total\x18\x02 \x01(\r\x12\x10\n\x08\x66inished\x18\x03 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\r\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x12\n\nerror_code\x18\x06 \x01(\r"h\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_RUNNING\x10\x01\x12\x0e\n\nPHASE_DONE\x10\x02\x12\x13\n\x0fPHASE_CANCELLED\x10\x03\x12\x10\n\x0cPHASE_FAILED\x10\x04"3\n\rSubmitRequest\x12"\n\x03job\x18\x01 \x01(\x0b\x32\x15.crossfold.v1.JobSpec" \n\x0eSubmitResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t"\x1f\n\rEventsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t"\x1f\n\rCancelRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t"\x10\n\x0e\x43\x61ncelResponse"\r\n\x0bListRequest"3\n\x0cListResponse\x12#\n\x04jobs\x18\x01 \x03(\x0b\x32\x15.crossfold.v1.JobInfo"f\n\x07JobInfo\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0b\x32\x16.crossfold.v1.JobState\x12\x16\n\x0esubmitted_unix\x18\x04 \x01(\x03"\x0e\n\x0cStatsRequest"\xaa\x01\n\rStatsResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.crossfold.v1.WorkerInfo\x12\x17\n\x0ftasks_completed\x18\x02 \x01(\x04\x12\x16\n\x0e\x66its_completed\x18\x03 \x01(\x04\x12\x17\n\x0f\x63\x61lls_completed\x18\x04 \x01(\x04\x12\x0e\n\x06\x66\x61ults\x18\x05 \x01(\x04\x12\x14\n\x0cjobs_running\x18\x06 \x01(\r"\xb9\x01\n\x0f\x45nsembleRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x13\n\x0bpredictions\x18\x02 \x01(\t\x12\x0f\n\x07\x63ombine\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x12\n\ncandidates\x18\x05 \x03(\r\x12\x0f\n\x07weights\x18\x06 \x03(\x01\x12+\n\x06greedy\x18\x07 \x01(\x0b\x32\x1b.crossfold.v1.GreedyOptions\x12\x0e\n\x06policy\x18\x08 \x01(\t"M\n\x12PredictionsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x13\n\x0bpredictions\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x03(\r"Q\n\x13PredictionsResponse\x12\x12\n\ncandidates\x18\x01 \x03(\r\x12\x17\n\x0fpredictions_ids\x18\x02 \x03(\t\x12\r\n\x05marks\x18\x03 \x03(\t"T\n\rStackResponse\x12\x12\n\ndataset_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\r\n\x05marks\x18\x04 \x03(\t"^\n\rGreedyOptions\x12\x0e\n\x06rounds\x18\x01 \x01(\r\x12\x0f\n\x07initial\x18\x02 \x01(\r\x12\x0c\n\x04\x62\x61gs\x18\x03 \x01(\r\x12\x10\n\x08\x66raction\x18\x04 \x01(\x01\x12\x0c\n\x04seed\x18\x05 \x01(\x04"\xad\x01\n\x10\x45nsembleResponse\x12\x12\n\ncandidates\x18\x01 \x03(\r\x12\x0f\n\x07weights\x18\x02 \x03(\x01\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x13\n\x0b\x62\x65st_single\x18\x05 \x01(\r\x12\x19\n\x11\x62\x65st_single_score\x18\x06 \x01(\x01\x12\x16\n\x0epredictions_id\x18\x07 \x01(\t\x12\r\n\x05marks\x18\x08 \x03(\t2\xc4\x05\n\x04Jobs\x12@\n\x05Hello\x12\x1a.crossfold.v1.HelloRequest\x1a\x1b.crossfold.v1.HelloResponse\x12J\n\x07Session\x12\x1c.crossfold.v1.SessionRequest\x1a\x1d.crossfold.v1.SessionResponse(\x01\x30\x01\x12\x43\n\x06Submit\x12\x1b.crossfold.v1.SubmitRequest\x1a\x1c.crossfold.v1.SubmitResponse\x12<\n\x06\x45vents\x12\x1b.crossfold.v1.EventsRequest\x1a\x13.crossfold.v1.Event0\x01\x12\x43\n\x06\x43\x61ncel\x12\x1b.crossfold.v1.CancelRequest\x1a\x1c.crossfold.v1.CancelResponse\x12=\n\x04List\x12\x19.crossfold.v1.ListRequest\x1a\x1a.crossfold.v1.ListResponse\x12@\n\x05Stats\x12\x1a.crossfold.v1.StatsRequest\x1a\x1b.crossfold.v1.StatsResponse\x12I\n\x08\x45nsemble\x12\x1d.crossfold.v1.EnsembleRequest\x1a\x1e.crossfold.v1.EnsembleResponse\x12R\n\x0bPredictions\x12 .crossfold.v1.PredictionsRequest\x1a!.crossfold.v1.PredictionsResponse\x12\x46\n\x05Stack\x12 .crossfold.v1.PredictionsRequest\x1a\x1b.crossfold.v1.StackResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63rossfold/v1/job.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/data.proto\x1a\x17\x63rossfold/v1/task.proto\"O\n\x0cHelloRequest\x12.\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x0f\n\x07no_wait\x18\x02 \x01(\x08\"\x83\x01\n\rHelloResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tstore_dir\x18\x02 \x01(\t\x12\x0f\n\x07workers\x18\x03 \x01(\r\x12\r\n\x05slots\x18\x04 \x01(\r\x12.\n\x0b\x65nvironment\x18\x05 \x01(\x0b\x32\x19.crossfold.v1.Environment\"\xab\x03\n\x07JobSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x0b\x65nvironment\x18\x02 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12 \n\x04\x63ode\x18\x03 \x01(\x0b\x32\x12.crossfold.v1.Code\x12\x12\n\ndataset_id\x18\x04 \x01(\t\x12+\n\nsplit_spec\x18\x05 \x01(\x0b\x32\x17.crossfold.v1.SplitSpec\x12#\n\x06splits\x18\x06 \x03(\x0b\x32\x13.crossfold.v1.Split\x12+\n\ncandidates\x18\x07 \x03(\x0b\x32\x17.crossfold.v1.Candidate\x12\"\n\x04\x66its\x18\x08 \x03(\x0b\x32\x14.crossfold.v1.JobFit\x12\x14\n\x0cmax_parallel\x18\t \x01(\r\x12$\n\x06limits\x18\n \x01(\x0b\x32\x14.crossfold.v1.Limits\x12\x13\n\x0bpredictions\x18\x0b \x03(\t\x12&\n\x07pruning\x18\x0c \x01(\x0b\x32\x15.crossfold.v1.Pruning\x12\x10\n\x08in_order\x18\r \x01(\x08\"<\n\x07Pruning\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x13\n\x0bparams_json\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\"9\n\x06JobFit\x12\x11\n\tcandidate\x18\x01 \x01(\r\x12\r\n\x05split\x18\x02 \x01(\r\x12\r\n\x05\x65xtra\x18\x03 \x01(\x0c\"\xc1\x01\n\x0eSessionRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12%\n\x04open\x18\x02 \x01(\x0b\x32\x15.crossfold.v1.JobSpecH\x00\x12&\n\x06\x61ppend\x18\x03 \x01(\x0b\x32\x14.crossfold.v1.AppendH\x00\x12$\n\x05\x63lose\x18\x04 \x01(\x0b\x32\x13.crossfold.v1.CloseH\x00\x12\"\n\x04stop\x18\x05 \x01(\x0b\x32\x12.crossfold.v1.StopH\x00\x42\x06\n\x04step\"\xa1\x01\n\x06\x41ppend\x12#\n\x06splits\x18\x01 \x03(\x0b\x32\x13.crossfold.v1.Split\x12+\n\ncandidates\x18\x02 \x03(\x0b\x32\x17.crossfold.v1.Candidate\x12\"\n\x04\x66its\x18\x03 \x03(\x0b\x32\x14.crossfold.v1.JobFit\x12!\n\x05\x63\x61lls\x18\x04 \x03(\x0b\x32\x12.crossfold.v1.Call\"\x07\n\x05\x43lose\"\x06\n\x04Stop\"6\n\x0fSessionResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.crossfold.v1.Event\"\x96\x01\n\x05\x45vent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12&\n\x06result\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.ResultH\x00\x12$\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x13.crossfold.v1.FaultH\x00\x12\'\n\x05state\x18\x04 \x01(\x0b\x32\x16.crossfold.v1.JobStateH\x00\x42\x06\n\x04kind\"\xf5\x01\n\x08JobState\x12+\n\x05phase\x18\x01 \x01(\x0e\x32\x1c.crossfold.v1.JobState.Phase\x12\r\n\x05total\x18\x02 \x01(\r\x12\x10\n\x08\x66inished\x18\x03 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\r\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x12\n\nerror_code\x18\x06 \x01(\r\"h\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_RUNNING\x10\x01\x12\x0e\n\nPHASE_DONE\x10\x02\x12\x13\n\x0fPHASE_CANCELLED\x10\x03\x12\x10\n\x0cPHASE_FAILED\x10\x04\"3\n\rSubmitRequest\x12\"\n\x03job\x18\x01 \x01(\x0b\x32\x15.crossfold.v1.JobSpec\" \n\x0eSubmitResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x1f\n\rEventsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x1f\n\rCancelRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x10\n\x0e\x43\x61ncelResponse\"\r\n\x0bListRequest\"3\n\x0cListResponse\x12#\n\x04jobs\x18\x01 \x03(\x0b\x32\x15.crossfold.v1.JobInfo\"f\n\x07JobInfo\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0b\x32\x16.crossfold.v1.JobState\x12\x16\n\x0esubmitted_unix\x18\x04 \x01(\x03\"\x0e\n\x0cStatsRequest\"\xaa\x01\n\rStatsResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.crossfold.v1.WorkerInfo\x12\x17\n\x0ftasks_completed\x18\x02 \x01(\x04\x12\x16\n\x0e\x66its_completed\x18\x03 \x01(\x04\x12\x17\n\x0f\x63\x61lls_completed\x18\x04 \x01(\x04\x12\x0e\n\x06\x66\x61ults\x18\x05 \x01(\x04\x12\x14\n\x0cjobs_running\x18\x06 \x01(\r\"\xb9\x01\n\x0f\x45nsembleRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x13\n\x0bpredictions\x18\x02 \x01(\t\x12\x0f\n\x07\x63ombine\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x12\n\ncandidates\x18\x05 \x03(\r\x12\x0f\n\x07weights\x18\x06 \x03(\x01\x12+\n\x06greedy\x18\x07 \x01(\x0b\x32\x1b.crossfold.v1.GreedyOptions\x12\x0e\n\x06policy\x18\x08 \x01(\t\"M\n\x12PredictionsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x13\n\x0bpredictions\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x03(\r\"Q\n\x13PredictionsResponse\x12\x12\n\ncandidates\x18\x01 \x03(\r\x12\x17\n\x0fpredictions_ids\x18\x02 \x03(\t\x12\r\n\x05marks\x18\x03 \x03(\t\"T\n\rStackResponse\x12\x12\n\ndataset_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\r\n\x05marks\x18\x04 \x03(\t\"^\n\rGreedyOptions\x12\x0e\n\x06rounds\x18\x01 \x01(\r\x12\x0f\n\x07initial\x18\x02 \x01(\r\x12\x0c\n\x04\x62\x61gs\x18\x03 \x01(\r\x12\x10\n\x08\x66raction\x18\x04 \x01(\x01\x12\x0c\n\x04seed\x18\x05 \x01(\x04\"\xad\x01\n\x10\x45nsembleResponse\x12\x12\n\ncandidates\x18\x01 \x03(\r\x12\x0f\n\x07weights\x18\x02 \x03(\x01\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x13\n\x0b\x62\x65st_single\x18\x05 \x01(\r\x12\x19\n\x11\x62\x65st_single_score\x18\x06 \x01(\x01\x12\x16\n\x0epredictions_id\x18\x07 \x01(\t\x12\r\n\x05marks\x18\x08 \x03(\t2\xc4\x05\n\x04Jobs\x12@\n\x05Hello\x12\x1a.crossfold.v1.HelloRequest\x1a\x1b.crossfold.v1.HelloResponse\x12J\n\x07Session\x12\x1c.crossfold.v1.SessionRequest\x1a\x1d.crossfold.v1.SessionResponse(\x01\x30\x01\x12\x43\n\x06Submit\x12\x1b.crossfold.v1.SubmitRequest\x1a\x1c.crossfold.v1.SubmitResponse\x12<\n\x06\x45vents\x12\x1b.crossfold.v1.EventsRequest\x1a\x13.crossfold.v1.Event0\x01\x12\x43\n\x06\x43\x61ncel\x12\x1b.crossfold.v1.CancelRequest\x1a\x1c.crossfold.v1.CancelResponse\x12=\n\x04List\x12\x19.crossfold.v1.ListRequest\x1a\x1a.crossfold.v1.ListResponse\x12@\n\x05Stats\x12\x1a.crossfold.v1.StatsRequest\x1a\x1b.crossfold.v1.StatsResponse\x12I\n\x08\x45nsemble\x12\x1d.crossfold.v1.EnsembleRequest\x1a\x1e.crossfold.v1.EnsembleResponse\x12R\n\x0bPredictions\x12 .crossfold.v1.PredictionsRequest\x1a!.crossfold.v1.PredictionsResponse\x12\x46\n\x05Stack\x12 .crossfold.v1.PredictionsRequest\x1a\x1b.crossfold.v1.StackResponseB?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "crossfold.v1.job_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfold.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals[
-        "DESCRIPTOR"
-    ]._serialized_options = b"Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1"
-    _globals["_HELLOREQUEST"]._serialized_start = 90
-    _globals["_HELLOREQUEST"]._serialized_end = 169
-    _globals["_HELLORESPONSE"]._serialized_start = 172
-    _globals["_HELLORESPONSE"]._serialized_end = 303
-    _globals["_JOBSPEC"]._serialized_start = 306
-    _globals["_JOBSPEC"]._serialized_end = 733
-    _globals["_PRUNING"]._serialized_start = 735
-    _globals["_PRUNING"]._serialized_end = 795
-    _globals["_JOBFIT"]._serialized_start = 797
-    _globals["_JOBFIT"]._serialized_end = 854
-    _globals["_SESSIONREQUEST"]._serialized_start = 857
-    _globals["_SESSIONREQUEST"]._serialized_end = 1050
-    _globals["_APPEND"]._serialized_start = 1053
-    _globals["_APPEND"]._serialized_end = 1214
-    _globals["_CLOSE"]._serialized_start = 1216
-    _globals["_CLOSE"]._serialized_end = 1223
-    _globals["_STOP"]._serialized_start = 1225
-    _globals["_STOP"]._serialized_end = 1231
-    _globals["_SESSIONRESPONSE"]._serialized_start = 1233
-    _globals["_SESSIONRESPONSE"]._serialized_end = 1287
-    _globals["_EVENT"]._serialized_start = 1290
-    _globals["_EVENT"]._serialized_end = 1440
-    _globals["_JOBSTATE"]._serialized_start = 1443
-    _globals["_JOBSTATE"]._serialized_end = 1688
-    _globals["_JOBSTATE_PHASE"]._serialized_start = 1584
-    _globals["_JOBSTATE_PHASE"]._serialized_end = 1688
-    _globals["_SUBMITREQUEST"]._serialized_start = 1690
-    _globals["_SUBMITREQUEST"]._serialized_end = 1741
-    _globals["_SUBMITRESPONSE"]._serialized_start = 1743
-    _globals["_SUBMITRESPONSE"]._serialized_end = 1775
-    _globals["_EVENTSREQUEST"]._serialized_start = 1777
-    _globals["_EVENTSREQUEST"]._serialized_end = 1808
-    _globals["_CANCELREQUEST"]._serialized_start = 1810
-    _globals["_CANCELREQUEST"]._serialized_end = 1841
-    _globals["_CANCELRESPONSE"]._serialized_start = 1843
-    _globals["_CANCELRESPONSE"]._serialized_end = 1859
-    _globals["_LISTREQUEST"]._serialized_start = 1861
-    _globals["_LISTREQUEST"]._serialized_end = 1874
-    _globals["_LISTRESPONSE"]._serialized_start = 1876
-    _globals["_LISTRESPONSE"]._serialized_end = 1927
-    _globals["_JOBINFO"]._serialized_start = 1929
-    _globals["_JOBINFO"]._serialized_end = 2031
-    _globals["_STATSREQUEST"]._serialized_start = 2033
-    _globals["_STATSREQUEST"]._serialized_end = 2047
-    _globals["_STATSRESPONSE"]._serialized_start = 2050
-    _globals["_STATSRESPONSE"]._serialized_end = 2220
-    _globals["_ENSEMBLEREQUEST"]._serialized_start = 2223
-    _globals["_ENSEMBLEREQUEST"]._serialized_end = 2408
-    _globals["_PREDICTIONSREQUEST"]._serialized_start = 2410
-    _globals["_PREDICTIONSREQUEST"]._serialized_end = 2487
-    _globals["_PREDICTIONSRESPONSE"]._serialized_start = 2489
-    _globals["_PREDICTIONSRESPONSE"]._serialized_end = 2570
-    _globals["_STACKRESPONSE"]._serialized_start = 2572
-    _globals["_STACKRESPONSE"]._serialized_end = 2656
-    _globals["_GREEDYOPTIONS"]._serialized_start = 2658
-    _globals["_GREEDYOPTIONS"]._serialized_end = 2752
-    _globals["_ENSEMBLERESPONSE"]._serialized_start = 2755
-    _globals["_ENSEMBLERESPONSE"]._serialized_end = 2928
-    _globals["_JOBS"]._serialized_start = 2931
-    _globals["_JOBS"]._serialized_end = 3639
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1'
+  _globals['_HELLOREQUEST']._serialized_start=90
+  _globals['_HELLOREQUEST']._serialized_end=169
+  _globals['_HELLORESPONSE']._serialized_start=172
+  _globals['_HELLORESPONSE']._serialized_end=303
+  _globals['_JOBSPEC']._serialized_start=306
+  _globals['_JOBSPEC']._serialized_end=733
+  _globals['_PRUNING']._serialized_start=735
+  _globals['_PRUNING']._serialized_end=795
+  _globals['_JOBFIT']._serialized_start=797
+  _globals['_JOBFIT']._serialized_end=854
+  _globals['_SESSIONREQUEST']._serialized_start=857
+  _globals['_SESSIONREQUEST']._serialized_end=1050
+  _globals['_APPEND']._serialized_start=1053
+  _globals['_APPEND']._serialized_end=1214
+  _globals['_CLOSE']._serialized_start=1216
+  _globals['_CLOSE']._serialized_end=1223
+  _globals['_STOP']._serialized_start=1225
+  _globals['_STOP']._serialized_end=1231
+  _globals['_SESSIONRESPONSE']._serialized_start=1233
+  _globals['_SESSIONRESPONSE']._serialized_end=1287
+  _globals['_EVENT']._serialized_start=1290
+  _globals['_EVENT']._serialized_end=1440
+  _globals['_JOBSTATE']._serialized_start=1443
+  _globals['_JOBSTATE']._serialized_end=1688
+  _globals['_JOBSTATE_PHASE']._serialized_start=1584
+  _globals['_JOBSTATE_PHASE']._serialized_end=1688
+  _globals['_SUBMITREQUEST']._serialized_start=1690
+  _globals['_SUBMITREQUEST']._serialized_end=1741
+  _globals['_SUBMITRESPONSE']._serialized_start=1743
+  _globals['_SUBMITRESPONSE']._serialized_end=1775
+  _globals['_EVENTSREQUEST']._serialized_start=1777
+  _globals['_EVENTSREQUEST']._serialized_end=1808
+  _globals['_CANCELREQUEST']._serialized_start=1810
+  _globals['_CANCELREQUEST']._serialized_end=1841
+  _globals['_CANCELRESPONSE']._serialized_start=1843
+  _globals['_CANCELRESPONSE']._serialized_end=1859
+  _globals['_LISTREQUEST']._serialized_start=1861
+  _globals['_LISTREQUEST']._serialized_end=1874
+  _globals['_LISTRESPONSE']._serialized_start=1876
+  _globals['_LISTRESPONSE']._serialized_end=1927
+  _globals['_JOBINFO']._serialized_start=1929
+  _globals['_JOBINFO']._serialized_end=2031
+  _globals['_STATSREQUEST']._serialized_start=2033
+  _globals['_STATSREQUEST']._serialized_end=2047
+  _globals['_STATSRESPONSE']._serialized_start=2050
+  _globals['_STATSRESPONSE']._serialized_end=2220
+  _globals['_ENSEMBLEREQUEST']._serialized_start=2223
+  _globals['_ENSEMBLEREQUEST']._serialized_end=2408
+  _globals['_PREDICTIONSREQUEST']._serialized_start=2410
+  _globals['_PREDICTIONSREQUEST']._serialized_end=2487
+  _globals['_PREDICTIONSRESPONSE']._serialized_start=2489
+  _globals['_PREDICTIONSRESPONSE']._serialized_end=2570
+  _globals['_STACKRESPONSE']._serialized_start=2572
+  _globals['_STACKRESPONSE']._serialized_end=2656
+  _globals['_GREEDYOPTIONS']._serialized_start=2658
+  _globals['_GREEDYOPTIONS']._serialized_end=2752
+  _globals['_ENSEMBLERESPONSE']._serialized_start=2755
+  _globals['_ENSEMBLERESPONSE']._serialized_end=2928
+  _globals['_JOBS']._serialized_start=2931
+  _globals['_JOBS']._serialized_end=3639
 # @@protoc_insertion_point(module_scope)

@@ -15,11 +15,7 @@ class HelloRequest(_message.Message):
     NO_WAIT_FIELD_NUMBER: _ClassVar[int]
     environment: _task_pb2.Environment
     no_wait: bool
-    def __init__(
-        self,
-        environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...,
-        no_wait: _Optional[bool] = ...,
-    ) -> None: ...
+    def __init__(self, environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ..., no_wait: _Optional[bool] = ...) -> None: ...
 
 class HelloResponse(_message.Message):
     __slots__ = ("version", "store_dir", "workers", "slots", "environment")
@@ -33,31 +29,10 @@ class HelloResponse(_message.Message):
     workers: int
     slots: int
     environment: _task_pb2.Environment
-    def __init__(
-        self,
-        version: _Optional[str] = ...,
-        store_dir: _Optional[str] = ...,
-        workers: _Optional[int] = ...,
-        slots: _Optional[int] = ...,
-        environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., store_dir: _Optional[str] = ..., workers: _Optional[int] = ..., slots: _Optional[int] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = (
-        "name",
-        "environment",
-        "code",
-        "dataset_id",
-        "split_spec",
-        "splits",
-        "candidates",
-        "fits",
-        "max_parallel",
-        "limits",
-        "predictions",
-        "pruning",
-        "in_order",
-    )
+    __slots__ = ("name", "environment", "code", "dataset_id", "split_spec", "splits", "candidates", "fits", "max_parallel", "limits", "predictions", "pruning", "in_order")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -84,22 +59,7 @@ class JobSpec(_message.Message):
     predictions: _containers.RepeatedScalarFieldContainer[str]
     pruning: Pruning
     in_order: bool
-    def __init__(
-        self,
-        name: _Optional[str] = ...,
-        environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ...,
-        code: _Optional[_Union[_task_pb2.Code, _Mapping]] = ...,
-        dataset_id: _Optional[str] = ...,
-        split_spec: _Optional[_Union[_data_pb2.SplitSpec, _Mapping]] = ...,
-        splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ...,
-        candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ...,
-        fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ...,
-        max_parallel: _Optional[int] = ...,
-        limits: _Optional[_Union[_task_pb2.Limits, _Mapping]] = ...,
-        predictions: _Optional[_Iterable[str]] = ...,
-        pruning: _Optional[_Union[Pruning, _Mapping]] = ...,
-        in_order: _Optional[bool] = ...,
-    ) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., environment: _Optional[_Union[_task_pb2.Environment, _Mapping]] = ..., code: _Optional[_Union[_task_pb2.Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split_spec: _Optional[_Union[_data_pb2.SplitSpec, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ..., fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ..., max_parallel: _Optional[int] = ..., limits: _Optional[_Union[_task_pb2.Limits, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ..., pruning: _Optional[_Union[Pruning, _Mapping]] = ..., in_order: _Optional[bool] = ...) -> None: ...
 
 class Pruning(_message.Message):
     __slots__ = ("rule", "params_json", "policy")
@@ -109,9 +69,7 @@ class Pruning(_message.Message):
     rule: str
     params_json: str
     policy: str
-    def __init__(
-        self, rule: _Optional[str] = ..., params_json: _Optional[str] = ..., policy: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, rule: _Optional[str] = ..., params_json: _Optional[str] = ..., policy: _Optional[str] = ...) -> None: ...
 
 class JobFit(_message.Message):
     __slots__ = ("candidate", "split", "extra")
@@ -121,9 +79,7 @@ class JobFit(_message.Message):
     candidate: int
     split: int
     extra: bytes
-    def __init__(
-        self, candidate: _Optional[int] = ..., split: _Optional[int] = ..., extra: _Optional[bytes] = ...
-    ) -> None: ...
+    def __init__(self, candidate: _Optional[int] = ..., split: _Optional[int] = ..., extra: _Optional[bytes] = ...) -> None: ...
 
 class SessionRequest(_message.Message):
     __slots__ = ("job_id", "open", "append", "close", "stop")
@@ -137,14 +93,7 @@ class SessionRequest(_message.Message):
     append: Append
     close: Close
     stop: Stop
-    def __init__(
-        self,
-        job_id: _Optional[str] = ...,
-        open: _Optional[_Union[JobSpec, _Mapping]] = ...,
-        append: _Optional[_Union[Append, _Mapping]] = ...,
-        close: _Optional[_Union[Close, _Mapping]] = ...,
-        stop: _Optional[_Union[Stop, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., open: _Optional[_Union[JobSpec, _Mapping]] = ..., append: _Optional[_Union[Append, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ...) -> None: ...
 
 class Append(_message.Message):
     __slots__ = ("splits", "candidates", "fits", "calls")
@@ -156,13 +105,7 @@ class Append(_message.Message):
     candidates: _containers.RepeatedCompositeFieldContainer[_task_pb2.Candidate]
     fits: _containers.RepeatedCompositeFieldContainer[JobFit]
     calls: _containers.RepeatedCompositeFieldContainer[_task_pb2.Call]
-    def __init__(
-        self,
-        splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ...,
-        candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ...,
-        fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ...,
-        calls: _Optional[_Iterable[_Union[_task_pb2.Call, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, splits: _Optional[_Iterable[_Union[_data_pb2.Split, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_task_pb2.Candidate, _Mapping]]] = ..., fits: _Optional[_Iterable[_Union[JobFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[_task_pb2.Call, _Mapping]]] = ...) -> None: ...
 
 class Close(_message.Message):
     __slots__ = ()
@@ -188,13 +131,7 @@ class Event(_message.Message):
     result: _task_pb2.Result
     fault: _task_pb2.Fault
     state: JobState
-    def __init__(
-        self,
-        job_id: _Optional[str] = ...,
-        result: _Optional[_Union[_task_pb2.Result, _Mapping]] = ...,
-        fault: _Optional[_Union[_task_pb2.Fault, _Mapping]] = ...,
-        state: _Optional[_Union[JobState, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., result: _Optional[_Union[_task_pb2.Result, _Mapping]] = ..., fault: _Optional[_Union[_task_pb2.Fault, _Mapping]] = ..., state: _Optional[_Union[JobState, _Mapping]] = ...) -> None: ...
 
 class JobState(_message.Message):
     __slots__ = ("phase", "total", "finished", "failed", "error", "error_code")
@@ -205,7 +142,6 @@ class JobState(_message.Message):
         PHASE_DONE: _ClassVar[JobState.Phase]
         PHASE_CANCELLED: _ClassVar[JobState.Phase]
         PHASE_FAILED: _ClassVar[JobState.Phase]
-
     PHASE_UNSPECIFIED: JobState.Phase
     PHASE_RUNNING: JobState.Phase
     PHASE_DONE: JobState.Phase
@@ -223,15 +159,7 @@ class JobState(_message.Message):
     failed: int
     error: str
     error_code: int
-    def __init__(
-        self,
-        phase: _Optional[_Union[JobState.Phase, str]] = ...,
-        total: _Optional[int] = ...,
-        finished: _Optional[int] = ...,
-        failed: _Optional[int] = ...,
-        error: _Optional[str] = ...,
-        error_code: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, phase: _Optional[_Union[JobState.Phase, str]] = ..., total: _Optional[int] = ..., finished: _Optional[int] = ..., failed: _Optional[int] = ..., error: _Optional[str] = ..., error_code: _Optional[int] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
     __slots__ = ("job",)
@@ -281,13 +209,7 @@ class JobInfo(_message.Message):
     name: str
     state: JobState
     submitted_unix: int
-    def __init__(
-        self,
-        job_id: _Optional[str] = ...,
-        name: _Optional[str] = ...,
-        state: _Optional[_Union[JobState, _Mapping]] = ...,
-        submitted_unix: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[JobState, _Mapping]] = ..., submitted_unix: _Optional[int] = ...) -> None: ...
 
 class StatsRequest(_message.Message):
     __slots__ = ()
@@ -307,15 +229,7 @@ class StatsResponse(_message.Message):
     calls_completed: int
     faults: int
     jobs_running: int
-    def __init__(
-        self,
-        workers: _Optional[_Iterable[_Union[_task_pb2.WorkerInfo, _Mapping]]] = ...,
-        tasks_completed: _Optional[int] = ...,
-        fits_completed: _Optional[int] = ...,
-        calls_completed: _Optional[int] = ...,
-        faults: _Optional[int] = ...,
-        jobs_running: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, workers: _Optional[_Iterable[_Union[_task_pb2.WorkerInfo, _Mapping]]] = ..., tasks_completed: _Optional[int] = ..., fits_completed: _Optional[int] = ..., calls_completed: _Optional[int] = ..., faults: _Optional[int] = ..., jobs_running: _Optional[int] = ...) -> None: ...
 
 class EnsembleRequest(_message.Message):
     __slots__ = ("job_id", "predictions", "combine", "metric", "candidates", "weights", "greedy", "policy")
@@ -335,17 +249,7 @@ class EnsembleRequest(_message.Message):
     weights: _containers.RepeatedScalarFieldContainer[float]
     greedy: GreedyOptions
     policy: str
-    def __init__(
-        self,
-        job_id: _Optional[str] = ...,
-        predictions: _Optional[str] = ...,
-        combine: _Optional[str] = ...,
-        metric: _Optional[str] = ...,
-        candidates: _Optional[_Iterable[int]] = ...,
-        weights: _Optional[_Iterable[float]] = ...,
-        greedy: _Optional[_Union[GreedyOptions, _Mapping]] = ...,
-        policy: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., predictions: _Optional[str] = ..., combine: _Optional[str] = ..., metric: _Optional[str] = ..., candidates: _Optional[_Iterable[int]] = ..., weights: _Optional[_Iterable[float]] = ..., greedy: _Optional[_Union[GreedyOptions, _Mapping]] = ..., policy: _Optional[str] = ...) -> None: ...
 
 class PredictionsRequest(_message.Message):
     __slots__ = ("job_id", "predictions", "candidates")
@@ -355,12 +259,7 @@ class PredictionsRequest(_message.Message):
     job_id: str
     predictions: str
     candidates: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(
-        self,
-        job_id: _Optional[str] = ...,
-        predictions: _Optional[str] = ...,
-        candidates: _Optional[_Iterable[int]] = ...,
-    ) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., predictions: _Optional[str] = ..., candidates: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class PredictionsResponse(_message.Message):
     __slots__ = ("candidates", "predictions_ids", "marks")
@@ -370,12 +269,7 @@ class PredictionsResponse(_message.Message):
     candidates: _containers.RepeatedScalarFieldContainer[int]
     predictions_ids: _containers.RepeatedScalarFieldContainer[str]
     marks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        candidates: _Optional[_Iterable[int]] = ...,
-        predictions_ids: _Optional[_Iterable[str]] = ...,
-        marks: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, candidates: _Optional[_Iterable[int]] = ..., predictions_ids: _Optional[_Iterable[str]] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StackResponse(_message.Message):
     __slots__ = ("dataset_id", "features", "target", "marks")
@@ -387,13 +281,7 @@ class StackResponse(_message.Message):
     features: _containers.RepeatedScalarFieldContainer[str]
     target: str
     marks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        dataset_id: _Optional[str] = ...,
-        features: _Optional[_Iterable[str]] = ...,
-        target: _Optional[str] = ...,
-        marks: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, dataset_id: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., target: _Optional[str] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GreedyOptions(_message.Message):
     __slots__ = ("rounds", "initial", "bags", "fraction", "seed")
@@ -407,26 +295,10 @@ class GreedyOptions(_message.Message):
     bags: int
     fraction: float
     seed: int
-    def __init__(
-        self,
-        rounds: _Optional[int] = ...,
-        initial: _Optional[int] = ...,
-        bags: _Optional[int] = ...,
-        fraction: _Optional[float] = ...,
-        seed: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, rounds: _Optional[int] = ..., initial: _Optional[int] = ..., bags: _Optional[int] = ..., fraction: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class EnsembleResponse(_message.Message):
-    __slots__ = (
-        "candidates",
-        "weights",
-        "scores",
-        "score",
-        "best_single",
-        "best_single_score",
-        "predictions_id",
-        "marks",
-    )
+    __slots__ = ("candidates", "weights", "scores", "score", "best_single", "best_single_score", "predictions_id", "marks")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
@@ -443,14 +315,4 @@ class EnsembleResponse(_message.Message):
     best_single_score: float
     predictions_id: str
     marks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        candidates: _Optional[_Iterable[int]] = ...,
-        weights: _Optional[_Iterable[float]] = ...,
-        scores: _Optional[_Iterable[float]] = ...,
-        score: _Optional[float] = ...,
-        best_single: _Optional[int] = ...,
-        best_single_score: _Optional[float] = ...,
-        predictions_id: _Optional[str] = ...,
-        marks: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, candidates: _Optional[_Iterable[int]] = ..., weights: _Optional[_Iterable[float]] = ..., scores: _Optional[_Iterable[float]] = ..., score: _Optional[float] = ..., best_single: _Optional[int] = ..., best_single_score: _Optional[float] = ..., predictions_id: _Optional[str] = ..., marks: _Optional[_Iterable[str]] = ...) -> None: ...

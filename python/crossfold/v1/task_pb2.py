@@ -4,15 +4,18 @@
 # source: crossfold/v1/task.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "crossfold/v1/task.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'crossfold/v1/task.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,72 +25,68 @@ _sym_db = _symbol_database.Default()
 from crossfold.v1 import data_pb2 as crossfold_dot_v1_dot_data__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x17\x63rossfold/v1/task.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/data.proto"\xd9\x01\n\x04\x43ode\x12\x11\n\x07\x62lob_id\x18\x01 \x01(\tH\x00\x12&\n\x06recipe\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.RecipeH\x00\x12\x10\n\x08sys_path\x18\x03 \x03(\t\x12\x13\n\x0bworking_dir\x18\x04 \x01(\t\x12\x0f\n\x07preload\x18\x05 \x03(\t\x12&\n\x07sharing\x18\x06 \x01(\x0b\x32\x15.crossfold.v1.Sharing\x12\x0f\n\x07threads\x18\x14 \x01(\r\x12\x1b\n\x13multiprocessing_key\x18\x15 \x01(\x0c\x42\x08\n\x06source"C\n\x07Sharing\x12\x10\n\x08prefixes\x18\x01 \x01(\x08\x12\x0e\n\x06solver\x18\x02 \x01(\x08\x12\x16\n\x0e\x63ompiled_keras\x18\x03 \x01(\x08"\xa5\x01\n\x06Recipe\x12!\n\x05steps\x18\x01 \x03(\x0b\x32\x12.crossfold.v1.Step\x12\x0f\n\x07scoring\x18\x02 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x1a\n\x12return_train_score\x18\x05 \x01(\x08\x12\x13\n\x0b\x65rror_score\x18\x06 \x01(\t\x12\x14\n\x0cimport_paths\x18\x07 \x03(\t">\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12\x13\n\x0bparams_json\x18\x03 \x01(\t"\xa1\x02\n\tCandidate\x12%\n\x06pickle\x18\x01 \x01(\x0b\x32\x13.crossfold.v1.ValueH\x00\x12\x15\n\x0bparams_json\x18\x02 \x01(\tH\x00\x12\x12\n\nprefix_key\x18\x03 \x01(\t\x12\x37\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32%.crossfold.v1.Candidate.FeaturesEntry\x12\x12\n\nfamily_key\x18\x14 \x01(\t\x12\x13\n\x0b\x66\x61mily_size\x18\x15 \x01(\x04\x12$\n\x06\x66\x61mily\x18\x16 \x01(\x0b\x32\x14.crossfold.v1.Family\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\t\n\x07setting"9\n\x06\x46\x61mily\x12\x0f\n\x07members\x18\x01 \x01(\r\x12\x0f\n\x07largest\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04"\xb8\x01\n\x07TaskFit\x12\r\n\x05index\x18\x01 \x01(\r\x12\x17\n\x0f\x63\x61ndidate_index\x18\x02 \x01(\r\x12\x13\n\x0bsplit_index\x18\x03 \x01(\r\x12*\n\tcandidate\x18\x04 \x01(\x0b\x32\x17.crossfold.v1.Candidate\x12\r\n\x05\x65xtra\x18\x05 \x01(\x0c\x12\x0f\n\x07sharers\x18\x10 \x01(\r\x12$\n\x06\x66\x61mily\x18\x14 \x01(\x0b\x32\x14.crossfold.v1.Family":\n\x04\x43\x61ll\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06pickle\x18\x02 \x01(\x0b\x32\x13.crossfold.v1.Value"\xe8\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12 \n\x04\x63ode\x18\x05 \x01(\x0b\x32\x12.crossfold.v1.Code\x12\x12\n\ndataset_id\x18\x06 \x01(\t\x12"\n\x05split\x18\x07 \x01(\x0b\x32\x13.crossfold.v1.Split\x12#\n\x04\x66its\x18\x08 \x03(\x0b\x32\x15.crossfold.v1.TaskFit\x12!\n\x05\x63\x61lls\x18\t \x03(\x0b\x32\x12.crossfold.v1.Call\x12$\n\x06limits\x18\n \x01(\x0b\x32\x14.crossfold.v1.Limits\x12.\n\x0b\x65nvironment\x18\x1e \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x13\n\x0bpredictions\x18\x0b \x03(\t\x12\x12\n\nsplit_fits\x18\x0c \x01(\r"0\n\x06Limits\x12\x13\n\x0b\x66it_seconds\x18\x01 \x01(\x01\x12\x11\n\tfit_bytes\x18\x02 \x01(\x04"`\n\x07\x46\x61ilure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\x12#\n\x06pickle\x18\x04 \x01(\x0b\x32\x13.crossfold.v1.Value"L\n\x07Warning\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\x0c\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r"\xec\x04\n\x06Result\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12&\n\x07outcome\x18\x03 \x01(\x0e\x32\x15.crossfold.v1.Outcome\x12\x39\n\x0btest_scores\x18\x04 \x03(\x0b\x32$.crossfold.v1.Result.TestScoresEntry\x12;\n\x0ctrain_scores\x18\x05 \x03(\x0b\x32%.crossfold.v1.Result.TrainScoresEntry\x12\x13\n\x0b\x66it_seconds\x18\x06 \x01(\x01\x12\x15\n\rscore_seconds\x18\x07 \x01(\x01\x12\x14\n\x0cslot_seconds\x18\x08 \x01(\x01\x12"\n\x05value\x18\t \x01(\x0b\x32\x13.crossfold.v1.Value\x12&\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x15.crossfold.v1.Failure\x12\x0e\n\x06output\x18\x0b \x01(\t\x12\'\n\x08warnings\x18\x0c \x03(\x0b\x32\x15.crossfold.v1.Warning\x12\x0e\n\x06worker\x18\r \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x0e \x01(\r\x12\x16\n\x0eshared_seconds\x18\x0f \x01(\x01\x12\x0c\n\x04ways\x18\x10 \x03(\t\x12.\n\x0bpredictions\x18\x11 \x03(\x0b\x32\x19.crossfold.v1.Predictions\x1a\x31\n\x0fTestScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x32\n\x10TrainScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01"^\n\x0bPredictions\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x01(\x03\x12\r\n\x05\x65rror\x18\x05 \x01(\t"{\n\x05\x46\x61ult\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x14\n\x07running\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06worker\x18\x06 \x01(\tB\n\n\x08_running"\x91\x01\n\nWorkerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\x03\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x0c\n\x04\x62usy\x18\x05 \x01(\r\x12.\n\x0b\x65nvironment\x18\x06 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x0f\n\x07refused\x18\x1e \x01(\t"\xe9\x01\n\x0b\x45nvironment\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x39\n\x08packages\x18\x02 \x03(\x0b\x32\'.crossfold.v1.Environment.PackagesEntry\x12\x31\n\x04\x63ode\x18\x03 \x03(\x0b\x32#.crossfold.v1.Environment.CodeEntry\x1a/\n\rPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x81\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_RAISED\x10\x02\x12\x12\n\x0eOUTCOME_POISON\x10\x03\x12\x11\n\rOUTCOME_LIMIT\x10\x04\x12\x12\n\x0eOUTCOME_PRUNED\x10\x05\x42?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63rossfold/v1/task.proto\x12\x0c\x63rossfold.v1\x1a\x17\x63rossfold/v1/data.proto\"\xd9\x01\n\x04\x43ode\x12\x11\n\x07\x62lob_id\x18\x01 \x01(\tH\x00\x12&\n\x06recipe\x18\x02 \x01(\x0b\x32\x14.crossfold.v1.RecipeH\x00\x12\x10\n\x08sys_path\x18\x03 \x03(\t\x12\x13\n\x0bworking_dir\x18\x04 \x01(\t\x12\x0f\n\x07preload\x18\x05 \x03(\t\x12&\n\x07sharing\x18\x06 \x01(\x0b\x32\x15.crossfold.v1.Sharing\x12\x0f\n\x07threads\x18\x14 \x01(\r\x12\x1b\n\x13multiprocessing_key\x18\x15 \x01(\x0c\x42\x08\n\x06source\"C\n\x07Sharing\x12\x10\n\x08prefixes\x18\x01 \x01(\x08\x12\x0e\n\x06solver\x18\x02 \x01(\x08\x12\x16\n\x0e\x63ompiled_keras\x18\x03 \x01(\x08\"\xa5\x01\n\x06Recipe\x12!\n\x05steps\x18\x01 \x03(\x0b\x32\x12.crossfold.v1.Step\x12\x0f\n\x07scoring\x18\x02 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x1a\n\x12return_train_score\x18\x05 \x01(\x08\x12\x13\n\x0b\x65rror_score\x18\x06 \x01(\t\x12\x14\n\x0cimport_paths\x18\x07 \x03(\t\">\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12\x13\n\x0bparams_json\x18\x03 \x01(\t\"\xa1\x02\n\tCandidate\x12%\n\x06pickle\x18\x01 \x01(\x0b\x32\x13.crossfold.v1.ValueH\x00\x12\x15\n\x0bparams_json\x18\x02 \x01(\tH\x00\x12\x12\n\nprefix_key\x18\x03 \x01(\t\x12\x37\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32%.crossfold.v1.Candidate.FeaturesEntry\x12\x12\n\nfamily_key\x18\x14 \x01(\t\x12\x13\n\x0b\x66\x61mily_size\x18\x15 \x01(\x04\x12$\n\x06\x66\x61mily\x18\x16 \x01(\x0b\x32\x14.crossfold.v1.Family\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\t\n\x07setting\"9\n\x06\x46\x61mily\x12\x0f\n\x07members\x18\x01 \x01(\r\x12\x0f\n\x07largest\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\"\xb8\x01\n\x07TaskFit\x12\r\n\x05index\x18\x01 \x01(\r\x12\x17\n\x0f\x63\x61ndidate_index\x18\x02 \x01(\r\x12\x13\n\x0bsplit_index\x18\x03 \x01(\r\x12*\n\tcandidate\x18\x04 \x01(\x0b\x32\x17.crossfold.v1.Candidate\x12\r\n\x05\x65xtra\x18\x05 \x01(\x0c\x12\x0f\n\x07sharers\x18\x10 \x01(\r\x12$\n\x06\x66\x61mily\x18\x14 \x01(\x0b\x32\x14.crossfold.v1.Family\":\n\x04\x43\x61ll\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06pickle\x18\x02 \x01(\x0b\x32\x13.crossfold.v1.Value\"\xe8\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12 \n\x04\x63ode\x18\x05 \x01(\x0b\x32\x12.crossfold.v1.Code\x12\x12\n\ndataset_id\x18\x06 \x01(\t\x12\"\n\x05split\x18\x07 \x01(\x0b\x32\x13.crossfold.v1.Split\x12#\n\x04\x66its\x18\x08 \x03(\x0b\x32\x15.crossfold.v1.TaskFit\x12!\n\x05\x63\x61lls\x18\t \x03(\x0b\x32\x12.crossfold.v1.Call\x12$\n\x06limits\x18\n \x01(\x0b\x32\x14.crossfold.v1.Limits\x12.\n\x0b\x65nvironment\x18\x1e \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x13\n\x0bpredictions\x18\x0b \x03(\t\x12\x12\n\nsplit_fits\x18\x0c \x01(\r\"0\n\x06Limits\x12\x13\n\x0b\x66it_seconds\x18\x01 \x01(\x01\x12\x11\n\tfit_bytes\x18\x02 \x01(\x04\"`\n\x07\x46\x61ilure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\x12#\n\x06pickle\x18\x04 \x01(\x0b\x32\x13.crossfold.v1.Value\"L\n\x07Warning\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\x0c\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\"\xec\x04\n\x06Result\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12&\n\x07outcome\x18\x03 \x01(\x0e\x32\x15.crossfold.v1.Outcome\x12\x39\n\x0btest_scores\x18\x04 \x03(\x0b\x32$.crossfold.v1.Result.TestScoresEntry\x12;\n\x0ctrain_scores\x18\x05 \x03(\x0b\x32%.crossfold.v1.Result.TrainScoresEntry\x12\x13\n\x0b\x66it_seconds\x18\x06 \x01(\x01\x12\x15\n\rscore_seconds\x18\x07 \x01(\x01\x12\x14\n\x0cslot_seconds\x18\x08 \x01(\x01\x12\"\n\x05value\x18\t \x01(\x0b\x32\x13.crossfold.v1.Value\x12&\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x15.crossfold.v1.Failure\x12\x0e\n\x06output\x18\x0b \x01(\t\x12\'\n\x08warnings\x18\x0c \x03(\x0b\x32\x15.crossfold.v1.Warning\x12\x0e\n\x06worker\x18\r \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x0e \x01(\r\x12\x16\n\x0eshared_seconds\x18\x0f \x01(\x01\x12\x0c\n\x04ways\x18\x10 \x03(\t\x12.\n\x0bpredictions\x18\x11 \x03(\x0b\x32\x19.crossfold.v1.Predictions\x1a\x31\n\x0fTestScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x32\n\x10TrainScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"^\n\x0bPredictions\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x01(\x03\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"{\n\x05\x46\x61ult\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x14\n\x07running\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06worker\x18\x06 \x01(\tB\n\n\x08_running\"\x91\x01\n\nWorkerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\x03\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x0c\n\x04\x62usy\x18\x05 \x01(\r\x12.\n\x0b\x65nvironment\x18\x06 \x01(\x0b\x32\x19.crossfold.v1.Environment\x12\x0f\n\x07refused\x18\x1e \x01(\t\"\xe9\x01\n\x0b\x45nvironment\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x39\n\x08packages\x18\x02 \x03(\x0b\x32\'.crossfold.v1.Environment.PackagesEntry\x12\x31\n\x04\x63ode\x18\x03 \x03(\x0b\x32#.crossfold.v1.Environment.CodeEntry\x1a/\n\rPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tCodeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x81\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_RAISED\x10\x02\x12\x12\n\x0eOUTCOME_POISON\x10\x03\x12\x11\n\rOUTCOME_LIMIT\x10\x04\x12\x12\n\x0eOUTCOME_PRUNED\x10\x05\x42?Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "crossfold.v1.task_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crossfold.v1.task_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals[
-        "DESCRIPTOR"
-    ]._serialized_options = b"Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1"
-    _globals["_CANDIDATE_FEATURESENTRY"]._loaded_options = None
-    _globals["_CANDIDATE_FEATURESENTRY"]._serialized_options = b"8\001"
-    _globals["_RESULT_TESTSCORESENTRY"]._loaded_options = None
-    _globals["_RESULT_TESTSCORESENTRY"]._serialized_options = b"8\001"
-    _globals["_RESULT_TRAINSCORESENTRY"]._loaded_options = None
-    _globals["_RESULT_TRAINSCORESENTRY"]._serialized_options = b"8\001"
-    _globals["_ENVIRONMENT_PACKAGESENTRY"]._loaded_options = None
-    _globals["_ENVIRONMENT_PACKAGESENTRY"]._serialized_options = b"8\001"
-    _globals["_ENVIRONMENT_CODEENTRY"]._loaded_options = None
-    _globals["_ENVIRONMENT_CODEENTRY"]._serialized_options = b"8\001"
-    _globals["_OUTCOME"]._serialized_start = 3003
-    _globals["_OUTCOME"]._serialized_end = 3132
-    _globals["_CODE"]._serialized_start = 67
-    _globals["_CODE"]._serialized_end = 284
-    _globals["_SHARING"]._serialized_start = 286
-    _globals["_SHARING"]._serialized_end = 353
-    _globals["_RECIPE"]._serialized_start = 356
-    _globals["_RECIPE"]._serialized_end = 521
-    _globals["_STEP"]._serialized_start = 523
-    _globals["_STEP"]._serialized_end = 585
-    _globals["_CANDIDATE"]._serialized_start = 588
-    _globals["_CANDIDATE"]._serialized_end = 877
-    _globals["_CANDIDATE_FEATURESENTRY"]._serialized_start = 819
-    _globals["_CANDIDATE_FEATURESENTRY"]._serialized_end = 866
-    _globals["_FAMILY"]._serialized_start = 879
-    _globals["_FAMILY"]._serialized_end = 936
-    _globals["_TASKFIT"]._serialized_start = 939
-    _globals["_TASKFIT"]._serialized_end = 1123
-    _globals["_CALL"]._serialized_start = 1125
-    _globals["_CALL"]._serialized_end = 1183
-    _globals["_TASK"]._serialized_start = 1186
-    _globals["_TASK"]._serialized_end = 1546
-    _globals["_LIMITS"]._serialized_start = 1548
-    _globals["_LIMITS"]._serialized_end = 1596
-    _globals["_FAILURE"]._serialized_start = 1598
-    _globals["_FAILURE"]._serialized_end = 1694
-    _globals["_WARNING"]._serialized_start = 1696
-    _globals["_WARNING"]._serialized_end = 1772
-    _globals["_RESULT"]._serialized_start = 1775
-    _globals["_RESULT"]._serialized_end = 2395
-    _globals["_RESULT_TESTSCORESENTRY"]._serialized_start = 2294
-    _globals["_RESULT_TESTSCORESENTRY"]._serialized_end = 2343
-    _globals["_RESULT_TRAINSCORESENTRY"]._serialized_start = 2345
-    _globals["_RESULT_TRAINSCORESENTRY"]._serialized_end = 2395
-    _globals["_PREDICTIONS"]._serialized_start = 2397
-    _globals["_PREDICTIONS"]._serialized_end = 2491
-    _globals["_FAULT"]._serialized_start = 2493
-    _globals["_FAULT"]._serialized_end = 2616
-    _globals["_WORKERINFO"]._serialized_start = 2619
-    _globals["_WORKERINFO"]._serialized_end = 2764
-    _globals["_ENVIRONMENT"]._serialized_start = 2767
-    _globals["_ENVIRONMENT"]._serialized_end = 3000
-    _globals["_ENVIRONMENT_PACKAGESENTRY"]._serialized_start = 2908
-    _globals["_ENVIRONMENT_PACKAGESENTRY"]._serialized_end = 2955
-    _globals["_ENVIRONMENT_CODEENTRY"]._serialized_start = 2957
-    _globals["_ENVIRONMENT_CODEENTRY"]._serialized_end = 3000
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z=github.com/crossfold/crossfold/proto/crossfold/v1;crossfoldv1'
+  _globals['_CANDIDATE_FEATURESENTRY']._loaded_options = None
+  _globals['_CANDIDATE_FEATURESENTRY']._serialized_options = b'8\001'
+  _globals['_RESULT_TESTSCORESENTRY']._loaded_options = None
+  _globals['_RESULT_TESTSCORESENTRY']._serialized_options = b'8\001'
+  _globals['_RESULT_TRAINSCORESENTRY']._loaded_options = None
+  _globals['_RESULT_TRAINSCORESENTRY']._serialized_options = b'8\001'
+  _globals['_ENVIRONMENT_PACKAGESENTRY']._loaded_options = None
+  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_options = b'8\001'
+  _globals['_ENVIRONMENT_CODEENTRY']._loaded_options = None
+  _globals['_ENVIRONMENT_CODEENTRY']._serialized_options = b'8\001'
+  _globals['_OUTCOME']._serialized_start=3003
+  _globals['_OUTCOME']._serialized_end=3132
+  _globals['_CODE']._serialized_start=67
+  _globals['_CODE']._serialized_end=284
+  _globals['_SHARING']._serialized_start=286
+  _globals['_SHARING']._serialized_end=353
+  _globals['_RECIPE']._serialized_start=356
+  _globals['_RECIPE']._serialized_end=521
+  _globals['_STEP']._serialized_start=523
+  _globals['_STEP']._serialized_end=585
+  _globals['_CANDIDATE']._serialized_start=588
+  _globals['_CANDIDATE']._serialized_end=877
+  _globals['_CANDIDATE_FEATURESENTRY']._serialized_start=819
+  _globals['_CANDIDATE_FEATURESENTRY']._serialized_end=866
+  _globals['_FAMILY']._serialized_start=879
+  _globals['_FAMILY']._serialized_end=936
+  _globals['_TASKFIT']._serialized_start=939
+  _globals['_TASKFIT']._serialized_end=1123
+  _globals['_CALL']._serialized_start=1125
+  _globals['_CALL']._serialized_end=1183
+  _globals['_TASK']._serialized_start=1186
+  _globals['_TASK']._serialized_end=1546
+  _globals['_LIMITS']._serialized_start=1548
+  _globals['_LIMITS']._serialized_end=1596
+  _globals['_FAILURE']._serialized_start=1598
+  _globals['_FAILURE']._serialized_end=1694
+  _globals['_WARNING']._serialized_start=1696
+  _globals['_WARNING']._serialized_end=1772
+  _globals['_RESULT']._serialized_start=1775
+  _globals['_RESULT']._serialized_end=2395
+  _globals['_RESULT_TESTSCORESENTRY']._serialized_start=2294
+  _globals['_RESULT_TESTSCORESENTRY']._serialized_end=2343
+  _globals['_RESULT_TRAINSCORESENTRY']._serialized_start=2345
+  _globals['_RESULT_TRAINSCORESENTRY']._serialized_end=2395
+  _globals['_PREDICTIONS']._serialized_start=2397
+  _globals['_PREDICTIONS']._serialized_end=2491
+  _globals['_FAULT']._serialized_start=2493
+  _globals['_FAULT']._serialized_end=2616
+  _globals['_WORKERINFO']._serialized_start=2619
+  _globals['_WORKERINFO']._serialized_end=2764
+  _globals['_ENVIRONMENT']._serialized_start=2767
+  _globals['_ENVIRONMENT']._serialized_end=3000
+  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_start=2908
+  _globals['_ENVIRONMENT_PACKAGESENTRY']._serialized_end=2955
+  _globals['_ENVIRONMENT_CODEENTRY']._serialized_start=2957
+  _globals['_ENVIRONMENT_CODEENTRY']._serialized_end=3000
 # @@protoc_insertion_point(module_scope)

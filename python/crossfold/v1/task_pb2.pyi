@@ -16,7 +16,6 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_POISON: _ClassVar[Outcome]
     OUTCOME_LIMIT: _ClassVar[Outcome]
     OUTCOME_PRUNED: _ClassVar[Outcome]
-
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_RAISED: Outcome
@@ -25,16 +24,7 @@ OUTCOME_LIMIT: Outcome
 OUTCOME_PRUNED: Outcome
 
 class Code(_message.Message):
-    __slots__ = (
-        "blob_id",
-        "recipe",
-        "sys_path",
-        "working_dir",
-        "preload",
-        "sharing",
-        "threads",
-        "multiprocessing_key",
-    )
+    __slots__ = ("blob_id", "recipe", "sys_path", "working_dir", "preload", "sharing", "threads", "multiprocessing_key")
     BLOB_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SYS_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -51,17 +41,7 @@ class Code(_message.Message):
     sharing: Sharing
     threads: int
     multiprocessing_key: bytes
-    def __init__(
-        self,
-        blob_id: _Optional[str] = ...,
-        recipe: _Optional[_Union[Recipe, _Mapping]] = ...,
-        sys_path: _Optional[_Iterable[str]] = ...,
-        working_dir: _Optional[str] = ...,
-        preload: _Optional[_Iterable[str]] = ...,
-        sharing: _Optional[_Union[Sharing, _Mapping]] = ...,
-        threads: _Optional[int] = ...,
-        multiprocessing_key: _Optional[bytes] = ...,
-    ) -> None: ...
+    def __init__(self, blob_id: _Optional[str] = ..., recipe: _Optional[_Union[Recipe, _Mapping]] = ..., sys_path: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., preload: _Optional[_Iterable[str]] = ..., sharing: _Optional[_Union[Sharing, _Mapping]] = ..., threads: _Optional[int] = ..., multiprocessing_key: _Optional[bytes] = ...) -> None: ...
 
 class Sharing(_message.Message):
     __slots__ = ("prefixes", "solver", "compiled_keras")
@@ -71,23 +51,10 @@ class Sharing(_message.Message):
     prefixes: bool
     solver: bool
     compiled_keras: bool
-    def __init__(
-        self,
-        prefixes: _Optional[bool] = ...,
-        solver: _Optional[bool] = ...,
-        compiled_keras: _Optional[bool] = ...,
-    ) -> None: ...
+    def __init__(self, prefixes: _Optional[bool] = ..., solver: _Optional[bool] = ..., compiled_keras: _Optional[bool] = ...) -> None: ...
 
 class Recipe(_message.Message):
-    __slots__ = (
-        "steps",
-        "scoring",
-        "features",
-        "target",
-        "return_train_score",
-        "error_score",
-        "import_paths",
-    )
+    __slots__ = ("steps", "scoring", "features", "target", "return_train_score", "error_score", "import_paths")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     SCORING_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -102,16 +69,7 @@ class Recipe(_message.Message):
     return_train_score: bool
     error_score: str
     import_paths: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...,
-        scoring: _Optional[_Iterable[str]] = ...,
-        features: _Optional[_Iterable[str]] = ...,
-        target: _Optional[str] = ...,
-        return_train_score: _Optional[bool] = ...,
-        error_score: _Optional[str] = ...,
-        import_paths: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., scoring: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ..., target: _Optional[str] = ..., return_train_score: _Optional[bool] = ..., error_score: _Optional[str] = ..., import_paths: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("name", "entry_point", "params_json")
@@ -121,9 +79,7 @@ class Step(_message.Message):
     name: str
     entry_point: str
     params_json: str
-    def __init__(
-        self, name: _Optional[str] = ..., entry_point: _Optional[str] = ..., params_json: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., entry_point: _Optional[str] = ..., params_json: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
     __slots__ = ("pickle", "params_json", "prefix_key", "features", "family_key", "family_size", "family")
@@ -134,7 +90,6 @@ class Candidate(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
-
     PICKLE_FIELD_NUMBER: _ClassVar[int]
     PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
     PREFIX_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -149,16 +104,7 @@ class Candidate(_message.Message):
     family_key: str
     family_size: int
     family: Family
-    def __init__(
-        self,
-        pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...,
-        params_json: _Optional[str] = ...,
-        prefix_key: _Optional[str] = ...,
-        features: _Optional[_Mapping[str, float]] = ...,
-        family_key: _Optional[str] = ...,
-        family_size: _Optional[int] = ...,
-        family: _Optional[_Union[Family, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., params_json: _Optional[str] = ..., prefix_key: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ..., family_key: _Optional[str] = ..., family_size: _Optional[int] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
 
 class Family(_message.Message):
     __slots__ = ("members", "largest", "total")
@@ -168,9 +114,7 @@ class Family(_message.Message):
     members: int
     largest: int
     total: int
-    def __init__(
-        self, members: _Optional[int] = ..., largest: _Optional[int] = ..., total: _Optional[int] = ...
-    ) -> None: ...
+    def __init__(self, members: _Optional[int] = ..., largest: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class TaskFit(_message.Message):
     __slots__ = ("index", "candidate_index", "split_index", "candidate", "extra", "sharers", "family")
@@ -188,16 +132,7 @@ class TaskFit(_message.Message):
     extra: bytes
     sharers: int
     family: Family
-    def __init__(
-        self,
-        index: _Optional[int] = ...,
-        candidate_index: _Optional[int] = ...,
-        split_index: _Optional[int] = ...,
-        candidate: _Optional[_Union[Candidate, _Mapping]] = ...,
-        extra: _Optional[bytes] = ...,
-        sharers: _Optional[int] = ...,
-        family: _Optional[_Union[Family, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, index: _Optional[int] = ..., candidate_index: _Optional[int] = ..., split_index: _Optional[int] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., extra: _Optional[bytes] = ..., sharers: _Optional[int] = ..., family: _Optional[_Union[Family, _Mapping]] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("index", "pickle")
@@ -205,26 +140,10 @@ class Call(_message.Message):
     PICKLE_FIELD_NUMBER: _ClassVar[int]
     index: int
     pickle: _data_pb2.Value
-    def __init__(
-        self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...
-    ) -> None: ...
+    def __init__(self, index: _Optional[int] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = (
-        "id",
-        "job_id",
-        "session_id",
-        "attempt",
-        "code",
-        "dataset_id",
-        "split",
-        "fits",
-        "calls",
-        "limits",
-        "environment",
-        "predictions",
-        "split_fits",
-    )
+    __slots__ = ("id", "job_id", "session_id", "attempt", "code", "dataset_id", "split", "fits", "calls", "limits", "environment", "predictions", "split_fits")
     ID_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -251,22 +170,7 @@ class Task(_message.Message):
     environment: Environment
     predictions: _containers.RepeatedScalarFieldContainer[str]
     split_fits: int
-    def __init__(
-        self,
-        id: _Optional[str] = ...,
-        job_id: _Optional[str] = ...,
-        session_id: _Optional[str] = ...,
-        attempt: _Optional[int] = ...,
-        code: _Optional[_Union[Code, _Mapping]] = ...,
-        dataset_id: _Optional[str] = ...,
-        split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ...,
-        fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ...,
-        calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...,
-        limits: _Optional[_Union[Limits, _Mapping]] = ...,
-        environment: _Optional[_Union[Environment, _Mapping]] = ...,
-        predictions: _Optional[_Iterable[str]] = ...,
-        split_fits: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., job_id: _Optional[str] = ..., session_id: _Optional[str] = ..., attempt: _Optional[int] = ..., code: _Optional[_Union[Code, _Mapping]] = ..., dataset_id: _Optional[str] = ..., split: _Optional[_Union[_data_pb2.Split, _Mapping]] = ..., fits: _Optional[_Iterable[_Union[TaskFit, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., predictions: _Optional[_Iterable[str]] = ..., split_fits: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("fit_seconds", "fit_bytes")
@@ -286,13 +190,7 @@ class Failure(_message.Message):
     message: str
     traceback: str
     pickle: _data_pb2.Value
-    def __init__(
-        self,
-        type: _Optional[str] = ...,
-        message: _Optional[str] = ...,
-        traceback: _Optional[str] = ...,
-        pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., pickle: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("category", "message", "filename", "line")
@@ -304,34 +202,10 @@ class Warning(_message.Message):
     message: str
     filename: str
     line: int
-    def __init__(
-        self,
-        category: _Optional[bytes] = ...,
-        message: _Optional[str] = ...,
-        filename: _Optional[str] = ...,
-        line: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, category: _Optional[bytes] = ..., message: _Optional[str] = ..., filename: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = (
-        "job_id",
-        "index",
-        "outcome",
-        "test_scores",
-        "train_scores",
-        "fit_seconds",
-        "score_seconds",
-        "slot_seconds",
-        "value",
-        "failure",
-        "output",
-        "warnings",
-        "worker",
-        "attempt",
-        "shared_seconds",
-        "ways",
-        "predictions",
-    )
+    __slots__ = ("job_id", "index", "outcome", "test_scores", "train_scores", "fit_seconds", "score_seconds", "slot_seconds", "value", "failure", "output", "warnings", "worker", "attempt", "shared_seconds", "ways", "predictions")
     class TestScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -339,7 +213,6 @@ class Result(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
-
     class TrainScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -347,7 +220,6 @@ class Result(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
-
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
@@ -382,26 +254,7 @@ class Result(_message.Message):
     shared_seconds: float
     ways: _containers.RepeatedScalarFieldContainer[str]
     predictions: _containers.RepeatedCompositeFieldContainer[Predictions]
-    def __init__(
-        self,
-        job_id: _Optional[str] = ...,
-        index: _Optional[int] = ...,
-        outcome: _Optional[_Union[Outcome, str]] = ...,
-        test_scores: _Optional[_Mapping[str, float]] = ...,
-        train_scores: _Optional[_Mapping[str, float]] = ...,
-        fit_seconds: _Optional[float] = ...,
-        score_seconds: _Optional[float] = ...,
-        slot_seconds: _Optional[float] = ...,
-        value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ...,
-        failure: _Optional[_Union[Failure, _Mapping]] = ...,
-        output: _Optional[str] = ...,
-        warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...,
-        worker: _Optional[str] = ...,
-        attempt: _Optional[int] = ...,
-        shared_seconds: _Optional[float] = ...,
-        ways: _Optional[_Iterable[str]] = ...,
-        predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., index: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., test_scores: _Optional[_Mapping[str, float]] = ..., train_scores: _Optional[_Mapping[str, float]] = ..., fit_seconds: _Optional[float] = ..., score_seconds: _Optional[float] = ..., slot_seconds: _Optional[float] = ..., value: _Optional[_Union[_data_pb2.Value, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., output: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., worker: _Optional[str] = ..., attempt: _Optional[int] = ..., shared_seconds: _Optional[float] = ..., ways: _Optional[_Iterable[str]] = ..., predictions: _Optional[_Iterable[_Union[Predictions, _Mapping]]] = ...) -> None: ...
 
 class Predictions(_message.Message):
     __slots__ = ("method", "object_id", "rows", "columns", "error")
@@ -415,14 +268,7 @@ class Predictions(_message.Message):
     rows: int
     columns: int
     error: str
-    def __init__(
-        self,
-        method: _Optional[str] = ...,
-        object_id: _Optional[str] = ...,
-        rows: _Optional[int] = ...,
-        columns: _Optional[int] = ...,
-        error: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, method: _Optional[str] = ..., object_id: _Optional[str] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("task_id", "job_id", "attempt", "running", "reason", "worker")
@@ -438,15 +284,7 @@ class Fault(_message.Message):
     running: int
     reason: str
     worker: str
-    def __init__(
-        self,
-        task_id: _Optional[str] = ...,
-        job_id: _Optional[str] = ...,
-        attempt: _Optional[int] = ...,
-        running: _Optional[int] = ...,
-        reason: _Optional[str] = ...,
-        worker: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., running: _Optional[int] = ..., reason: _Optional[str] = ..., worker: _Optional[str] = ...) -> None: ...
 
 class WorkerInfo(_message.Message):
     __slots__ = ("id", "host", "pid", "slots", "busy", "environment", "refused")
@@ -464,16 +302,7 @@ class WorkerInfo(_message.Message):
     busy: int
     environment: Environment
     refused: str
-    def __init__(
-        self,
-        id: _Optional[str] = ...,
-        host: _Optional[str] = ...,
-        pid: _Optional[int] = ...,
-        slots: _Optional[int] = ...,
-        busy: _Optional[int] = ...,
-        environment: _Optional[_Union[Environment, _Mapping]] = ...,
-        refused: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., busy: _Optional[int] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class Environment(_message.Message):
     __slots__ = ("python", "packages", "code")
@@ -484,7 +313,6 @@ class Environment(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     class CodeEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -492,16 +320,10 @@ class Environment(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     PYTHON_FIELD_NUMBER: _ClassVar[int]
     PACKAGES_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     python: str
     packages: _containers.ScalarMap[str, str]
     code: _containers.ScalarMap[str, str]
-    def __init__(
-        self,
-        python: _Optional[str] = ...,
-        packages: _Optional[_Mapping[str, str]] = ...,
-        code: _Optional[_Mapping[str, str]] = ...,
-    ) -> None: ...
+    def __init__(self, python: _Optional[str] = ..., packages: _Optional[_Mapping[str, str]] = ..., code: _Optional[_Mapping[str, str]] = ...) -> None: ...
