@@ -60,9 +60,7 @@ def script(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def crossfold_cli(
-    cluster: PrivateCluster,
-) -> Callable[..., subprocess.CompletedProcess[str]]:
+def crossfold_cli(cluster: PrivateCluster) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the ``crossfold`` binary on the test's own cluster folder: ``crossfold_cli("version")``."""
     if not BINARY.exists():
         pytest.fail(f"{BINARY} is missing: run `make setup`")

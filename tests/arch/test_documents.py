@@ -16,11 +16,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 def blocks(document: str, language: str) -> list[str]:
     """The fenced code of one language in a document."""
-    return re.findall(
-        rf"```{language}\n(.*?)```",
-        (ROOT / document).read_text(encoding="utf-8"),
-        re.DOTALL,
-    )
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -38,10 +34,7 @@ def test_the_quick_start_runs(cluster: PrivateCluster, script: Callable[..., Pat
 
 @pytest.mark.timeout(240)
 def test_the_keras_page_runs(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
-    examples, printed = (
-        blocks("docs/keras.md", "python"),
-        blocks("docs/keras.md", "text"),
-    )
+    examples, printed = blocks("docs/keras.md", "python"), blocks("docs/keras.md", "text")
     output = cluster.run(script("\n".join(examples)), timeout=200)
     # Keras prints progress bars as well.
     assert [line for line in output.splitlines() if "keras: " in line] == "".join(printed).splitlines()

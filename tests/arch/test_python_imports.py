@@ -11,17 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "crossfold"
 
 #: Modules whose import takes long enough to notice.
-HEAVY = (
-    "grpc",
-    "joblib",
-    "keras",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scipy",
-    "sklearn",
-    "tensorflow",
-)
+HEAVY = ("grpc", "joblib", "keras", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "tensorflow")
 
 #: The client's side of the package: what runs inside a worker must not reach back into it.
 CLIENT = (
@@ -105,11 +95,7 @@ def test_no_heavy_imports_at_import_time(name: str) -> None:
 def test_import_crossfold_loads_nothing_heavy() -> None:
     script = f"import sys, crossfold; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
 

@@ -45,15 +45,7 @@ def _registering(repeat: int) -> Figure:
 
     measured = interleaved({OURS: rate}, repeat)
     what = f"registering {X.nbytes / 1e9:.2g} GB"
-    return figure(
-        "data",
-        what,
-        "GB/s",
-        measured,
-        ">= 1 GB/s",
-        lambda ours, _: ours >= 1,
-        more_is_better=True,
-    )
+    return figure("data", what, "GB/s", measured, ">= 1 GB/s", lambda ours, _: ours >= 1, more_is_better=True)
 
 
 def _search(case: str, peers: Sequence[str], repeat: int, processes: int) -> list[Figure]:

@@ -46,19 +46,10 @@ CV = StratifiedKFold(3, shuffle=True, random_state=0)
 
 DEPTHS = list(range(4, 14))
 DIGITS = [
-    (
-        KNeighborsClassifier(),
-        {"n_neighbors": list(range(1, 21)), "weights": ["uniform", "distance"]},
-    ),
-    (
-        DecisionTreeClassifier(random_state=0),
-        {"max_depth": DEPTHS, "min_samples_leaf": [1, 2, 4, 8]},
-    ),
+    (KNeighborsClassifier(), {"n_neighbors": list(range(1, 21)), "weights": ["uniform", "distance"]}),
+    (DecisionTreeClassifier(random_state=0), {"max_depth": DEPTHS, "min_samples_leaf": [1, 2, 4, 8]}),
     (GaussianNB(), {"var_smoothing": list(np.logspace(-9, -0.5, 40))}),
-    (
-        ExtraTreesClassifier(10, random_state=0),
-        {"max_depth": DEPTHS, "max_features": [2, 4, 8, 16]},
-    ),
+    (ExtraTreesClassifier(10, random_state=0), {"max_depth": DEPTHS, "max_features": [2, 4, 8, 16]}),
     (LogisticRegression(max_iter=60), {"C": list(np.logspace(-5, 0, 40))}),
 ]
 TEXTS = [
@@ -89,15 +80,7 @@ def run(_: Sequence[str], __: int) -> list[Figure]:
 
 def _policy_calls() -> list[Figure]:
     """What a call of a policy takes: in a new process, and in one that runs."""
-    command = [
-        "go",
-        "test",
-        "-run=^$",
-        "-bench=Call$",
-        "-count=5",
-        "-benchtime=100x",
-        "./bridge/policy",
-    ]
+    command = ["go", "test", "-run=^$", "-bench=Call$", "-count=5", "-benchtime=100x", "./bridge/policy"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     figures = []
     for name, most in (("First", 20.0), ("Warm", 0.5)):
@@ -134,10 +117,7 @@ def _greedy(name: str, candidates: Sequence[Any], X: Any, y: Any) -> Figure:
         "ensemble",
         f"{name}: held-out log loss, {len(library)} candidates",
         "nats",
-        {
-            OURS: [log_loss(y_test, search.predict_proba(X_test))],
-            "best single": [single],
-        },
+        {OURS: [log_loss(y_test, search.predict_proba(X_test))], "best single": [single]},
         "below the best single",
         lambda ours, peers: ours < peers["best single"],
         note=f"{len(members)} members; weights and score equal numpy's to 1e-12",
@@ -185,10 +165,7 @@ def _gathered() -> Figure:
                 grid = [{"seed": seed} for seed in range(candidates)]
                 fits.run([MemberFit(Noise(), each, *split) for each in grid for split in splits])
                 answer, combined = fits.combine(request)
-            assert len(answer.candidates) == candidates and combined.values.shape == (
-                rows,
-                10,
-            )
+            assert len(answer.candidates) == candidates and combined.values.shape == (rows, 10)
             peak = _peak_mb(cluster)
             default_client().close()
         finally:

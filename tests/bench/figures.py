@@ -129,20 +129,7 @@ def _verdict(
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as aligned text."""
-    rows = [
-        (
-            "case",
-            "what",
-            "crossfold",
-            "spread",
-            "peers",
-            "ratio",
-            "limit",
-            "goal",
-            "met",
-            "note",
-        )
-    ]
+    rows = [("case", "what", "crossfold", "spread", "peers", "ratio", "limit", "goal", "met", "note")]
     rows += [
         (
             figure.case,

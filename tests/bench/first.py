@@ -62,10 +62,7 @@ print(time.perf_counter() - began)
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Seconds of `fit`: with nothing running, where peers start their processes, too; and with all up."""
     peers = startable(peers)
-    with (
-        PrivateCluster("300s", CORES) as cluster,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with PrivateCluster("300s", CORES) as cluster, tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "first.py")
         script.write_text(SCRIPT)
         found: dict[str, list[bytes]] = {}
@@ -101,22 +98,8 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
             )
     warm = {OURS: measured.pop("warm"), **ready}
     return [
-        figure(
-            "first",
-            "10 fits, nothing running",
-            "s",
-            measured,
-            "<= 0.5 s",
-            lambda ours, _: ours <= 0.5,
-        ),
-        figure(
-            "first",
-            "10 fits, cluster up",
-            "s",
-            warm,
-            "<= 0.1 s",
-            lambda ours, _: ours <= 0.1,
-        ),
+        figure("first", "10 fits, nothing running", "s", measured, "<= 0.5 s", lambda ours, _: ours <= 0.5),
+        figure("first", "10 fits, cluster up", "s", warm, "<= 0.1 s", lambda ours, _: ours <= 0.1),
         figure(
             "first",
             "2 Keras fits, cluster up",

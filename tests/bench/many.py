@@ -64,10 +64,7 @@ print(json.dumps({"per_fit": seconds / candidates / folds, "bytes": grown}))
 
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Seconds per fit, many candidates by few; and the client's memory beyond scikit-learn's own."""
-    with (
-        PrivateCluster("300s", CORES) as cluster,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with PrivateCluster("300s", CORES) as cluster, tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "many.py")
         script.write_text(SCRIPT)
 

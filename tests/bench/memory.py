@@ -20,10 +20,7 @@ SCRIPT = "import crossfold\ncrossfold.connect()\n"
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Megabytes (10**6 bytes) of proportional set size after a client came and went."""
     proportional, resident = [], []
-    with (
-        PrivateCluster("300s", CORES) as cluster,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with PrivateCluster("300s", CORES) as cluster, tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "connect.py")
         script.write_text(SCRIPT)
         for _ in range(repeat):

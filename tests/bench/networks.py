@@ -59,11 +59,7 @@ def score(estimator: Any, X: Any, y: Any) -> dict[str, float]:
 
 def run(peers: Sequence[str], repeat: int) -> list[Figure]:
     """Seconds of `fit` with all sides warm."""
-    os.environ |= {
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     import crossfold
     import sklearn.model_selection
     from crossfold.model_selection import GridSearchCV

@@ -34,14 +34,7 @@ def run(peers: Sequence[str], repeat: int) -> list[Figure]:
         counts = f"prefixes fitted {fitted} times, models {len(sides[OURS].fits)} times"
     print(f"prefix: {counts}", file=sys.stderr)
     reached = figure.limit is None or figure.limit >= 1 / 1.3
-    return [
-        replace(
-            figure,
-            met=figure.met and reached,
-            label="shared work",
-            note=f"{figure.note}; {counts}",
-        )
-    ]
+    return [replace(figure, met=figure.met and reached, label="shared work", note=f"{figure.note}; {counts}")]
 
 
 def _is_ahead(ours: float, others: Mapping[str, float]) -> bool:

@@ -100,11 +100,7 @@ def _plot(path: Path, record: Record) -> None:
     import matplotlib.pyplot as plt
 
     shown, axes = plt.subplots(
-        len(record.figures),
-        1,
-        figsize=(8, 2.4 * len(record.figures)),
-        layout="constrained",
-        squeeze=False,
+        len(record.figures), 1, figsize=(8, 2.4 * len(record.figures)), layout="constrained", squeeze=False
     )
     for figure, (panel,) in zip(record.figures, axes, strict=True):
         middles = {OURS: figure.ours, **figure.peers}

@@ -86,33 +86,18 @@ def _run(name: str, options: argparse.Namespace) -> int:
     absent = {peer: sides.absent[peer] for peer in wanted if peer in sides.absent}
     for peer, reason in absent.items():
         print(f"{name}: {peer} is absent: {reason}", file=sys.stderr)
-    record.save(
-        options.out,
-        record.Record.of(name, summary, figures, repeat, absent, options.quick),
-    )
+    record.save(options.out, record.Record.of(name, summary, figures, repeat, absent, options.quick))
     return 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Crossfold's benchmarks")
+    parser.add_argument("--case", type=_names_of(CASES), default=list(CASES), help="comma-separated cases")
     parser.add_argument(
-        "--case",
-        type=_names_of(CASES),
-        default=list(CASES),
-        help="comma-separated cases",
-    )
-    parser.add_argument(
-        "--peers",
-        type=_names_of(sides.PEERS),
-        default=list(sides.PEERS),
-        help="comma-separated peers",
+        "--peers", type=_names_of(sides.PEERS), default=list(sides.PEERS), help="comma-separated peers"
     )
     parser.add_argument("--repeats", type=int, help="repetitions, instead of each case's own number")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="small sizes, once: shows that the cases work",
-    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, once: shows that the cases work")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="where the files go")
     parser.add_argument("--profile", type=Path, help="folder for Python profiles, which slow a run down")
     options = parser.parse_args()

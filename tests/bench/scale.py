@@ -33,24 +33,10 @@ def _load(repeat: int) -> list[Figure]:
     runs = [json.loads(subprocess.check_output(command, text=True, timeout=600)) for _ in range(repeat)]
 
     def row(
-        key: str,
-        what: str,
-        unit: str,
-        goal: str,
-        met: Callable[[float], bool],
-        **rest: object,
+        key: str, what: str, unit: str, goal: str, met: Callable[[float], bool], **rest: object
     ) -> Figure:
         measured = {OURS: [run[key] for run in runs]}
-        return figure(
-            "scale",
-            what,
-            unit,
-            measured,
-            goal,
-            lambda ours, _: met(ours),
-            label="",
-            **rest,
-        )
+        return figure("scale", what, unit, measured, goal, lambda ours, _: met(ours), label="", **rest)
 
     load = f"{FITS:,} fits, {WORKERS:,} simulated workers"
     messages = statistics.median(run["fits_per_message"] for run in runs)
@@ -64,35 +50,14 @@ def _load(repeat: int) -> list[Figure]:
             more_is_better=True,
             note=f"{messages:.0f} fits a message",
         ),
-        row(
-            "bytes_per_fit",
-            f"{load}: coordinator's memory",
-            "B/fit",
-            "<= 300 B",
-            lambda ours: ours <= 300,
-        ),
-        row(
-            "recovery_seconds",
-            f"{FITS:,} fits recovered",
-            "s",
-            "<= 5 s",
-            lambda ours: ours <= 5,
-        ),
+        row("bytes_per_fit", f"{load}: coordinator's memory", "B/fit", "<= 300 B", lambda ours: ours <= 300),
+        row("recovery_seconds", f"{FITS:,} fits recovered", "s", "<= 5 s", lambda ours: ours <= 5),
     ]
 
 
 def _simulated() -> list[Figure]:
     """From the times that the last `plain` left, or from those recorded with the program."""
-    command = [
-        str(BINARY),
-        "bench",
-        "simulate",
-        "--json",
-        "--nodes",
-        "1,2,13",
-        "--workers",
-        "1000",
-    ]
+    command = [str(BINARY), "bench", "simulate", "--json", "--nodes", "1,2,13", "--workers", "1000"]
     command += ["--fits-per-worker", "4" if work.QUICK else "400"]
     if SERVICE_TIMES.exists() and not work.QUICK:
         command += ["--inputs", str(SERVICE_TIMES)]

@@ -29,17 +29,7 @@ PINNED = Path(__file__).resolve().parent / "peers"
 ANSWER_SECONDS = 3600.0
 
 
-_TOLD = (
-    "scikit-learn",
-    "joblib",
-    "numpy",
-    "dask",
-    "distributed",
-    "dask-ml",
-    "ray",
-    "pyspark",
-    "joblibspark",
-)
+_TOLD = ("scikit-learn", "joblib", "numpy", "dask", "distributed", "dask-ml", "ray", "pyspark", "joblibspark")
 
 
 class PeerFailed(Exception):
@@ -62,11 +52,7 @@ SIDES = {
     OURS: Peer("", "ours", "the embedded cluster, everything at its default"),
     "loky": Peer("sklearn", "loky", "joblib's default, n_jobs=cores"),
     "memory": Peer("sklearn", "memory", "loky, Pipeline(memory=an empty folder)"),
-    "processpool": Peer(
-        "sklearn",
-        "processpool",
-        "ProcessPoolExecutor.map, chunks of 4, data loaded once",
-    ),
+    "processpool": Peer("sklearn", "processpool", "ProcessPoolExecutor.map, chunks of 4, data loaded once"),
     "dask": Peer("dask", "dask", "LocalCluster, one thread a process, scatter=[X, y]"),
     "dask-ml": Peer("dask-ml", "dask_ml", "its own GridSearchCV on a LocalCluster"),
     "ray": Peer("ray", "ray", "ray.init(num_cpus=cores), no dashboard"),
@@ -91,14 +77,7 @@ def installed(environment: str) -> Path:
     if stamp.exists() and stamp.read_text() == pinned:
         return python
     print(f"installing the peers of {environment}.txt", file=sys.stderr, flush=True)
-    pip = [
-        str(python),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
         [*pip, "--no-deps", "--no-compile", "-r", str(PINNED / f"{environment}.txt")],
@@ -147,10 +126,7 @@ class Side:
     """A peer's running processes. A context manager: at its end none of them is left."""
 
     def __init__(
-        self,
-        name: str,
-        processes: int = CORES,
-        settings: Mapping[str, str] = MappingProxyType({}),
+        self, name: str, processes: int = CORES, settings: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self.name = name
         self.peer = SIDES[name]
@@ -197,11 +173,7 @@ class Side:
             equal = self.scores.tobytes() == ours.scores.tobytes()
         else:
             equal = self.scores.shape == ours.scores.shape and np.allclose(
-                self.scores,
-                ours.scores,
-                rtol=0,
-                atol=self.peer.tolerance,
-                equal_nan=True,
+                self.scores, ours.scores, rtol=0, atol=self.peer.tolerance, equal_nan=True
             )
         if not equal:
             raise ResultsDiffer(f"the test scores of {ours.name} are not those of {self.name}")

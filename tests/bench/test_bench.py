@@ -16,21 +16,9 @@ from bench.sides import REPOSITORY, SIDES, Side
 
 
 def test_a_quick_run_leaves_its_figures(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "tests/bench/run.py",
-        "--quick",
-        "--case",
-        "tiny,memory",
-        "--peers",
-        "none",
-    ]
+    command = [sys.executable, "tests/bench/run.py", "--quick", "--case", "tiny,memory", "--peers", "none"]
     done = subprocess.run(
-        [*command, "--out", str(tmp_path)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=100,
+        [*command, "--out", str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stderr
     records = [json.loads((tmp_path / f"{case}.json").read_text()) for case in ("tiny", "memory")]
@@ -64,21 +52,9 @@ def test_scores_are_compared_before_times(tolerance: float, difference: float, s
 def test_ratios_say_how_many_times_better() -> None:
     met = []
     measured = {"crossfold": [2.0, 1.0, 3.0], "loky": [8.0], "ray": [9.0]}
-    seconds = figure(
-        "c",
-        "w",
-        "s",
-        measured,
-        "g",
-        lambda ours, peers: bool(met.append((ours, peers))),
-    )
+    seconds = figure("c", "w", "s", measured, "g", lambda ours, peers: bool(met.append((ours, peers))))
     rates = figure("c", "w", "calls/s", measured, "g", lambda *_: True, more_is_better=True)
-    assert (seconds.ours, seconds.spread, seconds.ratio, rates.ratio) == (
-        2.0,
-        (1.0, 3.0),
-        4.0,
-        0.25,
-    )
+    assert (seconds.ours, seconds.spread, seconds.ratio, rates.ratio) == (2.0, (1.0, 3.0), 4.0, 0.25)
     assert met == [(2.0, {"loky": 8.0, "ray": 9.0})]
 
 

@@ -40,22 +40,14 @@ def _calls(sides: Sides, repeat: int) -> list[Figure]:
     measured = interleaved(rates, repeat)
 
     def row(
-        what: str,
-        labels: Sequence[str],
-        goal: str,
-        met: Callable[[float, Mapping[str, float]], bool],
+        what: str, labels: Sequence[str], goal: str, met: Callable[[float, Mapping[str, float]], bool]
     ) -> Figure:
         shown = {label: measured[label] for label in (OURS, *labels)}
         return figure("tiny", what, "calls/s", shown, goal, met, more_is_better=True)
 
     calls = f"{work.CALLS:,} empty calls through joblib"
     return [
-        row(
-            calls,
-            list(through.values()),
-            ">= 10,000 calls/s",
-            lambda ours, _: ours >= 10_000,
-        ),
+        row(calls, list(through.values()), ">= 10,000 calls/s", lambda ours, _: ours >= 10_000),
         row(
             f"{calls}, peers by their own API",
             list(own.values()),

@@ -131,21 +131,14 @@ def prefix() -> Search:
     if QUICK:
         texts, labels = texts[:300], labels[:300]
     estimator = Pipeline([("text", TfidfVectorizer(ngram_range=(1, 2))), ("model", RidgeClassifier())])
-    grid = {
-        "text__sublinear_tf": [False, True],
-        "model__alpha": np.logspace(-2, 3, 4 if QUICK else 24),
-    }
+    grid = {"text__sublinear_tf": [False, True], "model__alpha": np.logspace(-2, 3, 4 if QUICK else 24)}
     return Search(estimator, grid, texts, labels)
 
 
 def forests() -> Search:
     """Random forests of 10 to 300 trees on digits."""
     sizes = [5, 10, 20] if QUICK else range(10, 301, 10)
-    return Search(
-        RandomForestClassifier(random_state=0),
-        {"n_estimators": list(sizes)},
-        *_digits(),
-    )
+    return Search(RandomForestClassifier(random_state=0), {"n_estimators": list(sizes)}, *_digits())
 
 
 def boostings() -> Search:
@@ -160,12 +153,7 @@ def neighbours() -> Search:
     draw = np.random.default_rng(0)
     X = draw.normal(size=(1_000 if QUICK else 20_000, 6))
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    return Search(
-        KNeighborsClassifier(),
-        {"n_neighbors": [1, 3, 5, 8, 12, 20, 30, 40, 50, 60]},
-        X,
-        y,
-    )
+    return Search(KNeighborsClassifier(), {"n_neighbors": [1, 3, 5, 8, 12, 20, 30, 40, 50, 60]}, X, y)
 
 
 def _digits() -> tuple[Any, Any]:

@@ -13,23 +13,9 @@ TESTS = Path(__file__).resolve().parent.parent
 
 @pytest.mark.timeout(300)
 def test_joblibs_own_tests_pass() -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "conformance.joblib_suite",
-        "--tb=short",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "conformance.joblib_suite", "--tb=short"]
     # joblib marks tests with names that its own settings declare.
-    command += [
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "ignore::pytest.PytestUnknownMarkWarning",
-        "--timeout=60",
-    ]
+    command += ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestUnknownMarkWarning", "--timeout=60"]
     done = subprocess.run(
         [*command, "--pyargs", "joblib.test.test_parallel"],
         cwd=TESTS,

@@ -124,11 +124,7 @@ class PrivateCluster:
 
     def wait_until_gone(self, seconds: float) -> None:
         """Wait until no process of the cluster is left."""
-        wait_until(
-            lambda: not self.processes(),
-            seconds,
-            lambda: f"still running: {self.processes()}",
-        )
+        wait_until(lambda: not self.processes(), seconds, lambda: f"still running: {self.processes()}")
 
     def __enter__(self) -> PrivateCluster:
         return self

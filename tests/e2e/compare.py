@@ -50,14 +50,7 @@ def _text(message: Exception | Warning | str) -> str:
 
 def search_view(search: Any, X: Any) -> dict[str, Any]:
     """Everything a user reads off a fitted search, the refit model's predictions included."""
-    names = (
-        "cv_results_",
-        "best_index_",
-        "best_score_",
-        "best_params_",
-        "n_splits_",
-        "multimetric_",
-    )
+    names = ("cv_results_", "best_index_", "best_score_", "best_params_", "n_splits_", "multimetric_")
     view: dict[str, Any] = {name: getattr(search, name) for name in names if hasattr(search, name)}
     for method in ("predict", "predict_proba", "decision_function", "transform"):
         if hasattr(search, "best_estimator_") and hasattr(search, method):
@@ -102,10 +95,7 @@ def assert_same_observation(actual: Observation, expected: Observation) -> None:
     """Raise AssertionError unless both runs showed their caller the same."""
     assert actual.error == expected.error, f"raised {actual.error} instead of {expected.error}"
     assert_same(actual.value, expected.value)
-    more, missing = (
-        actual.warnings - expected.warnings,
-        expected.warnings - actual.warnings,
-    )
+    more, missing = actual.warnings - expected.warnings, expected.warnings - actual.warnings
     assert not more and not missing, f"warned {more} instead of {missing}"
 
 

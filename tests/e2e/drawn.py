@@ -31,24 +31,12 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import (
-    ElasticNet,
-    Lasso,
-    LogisticRegression,
-    Ridge,
-    RidgeClassifier,
-    SGDClassifier,
-)
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
 from sklearn.metrics import accuracy_score, make_scorer, mean_absolute_error
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import (
-    MinMaxScaler,
-    OneHotEncoder,
-    PolynomialFeatures,
-    StandardScaler,
-)
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -60,32 +48,17 @@ Choice = tuple[Callable[[], Any], Grid]
 _WORDS = "good bad film plot cast dull fine weak long short slow warm cold great poor".split()
 
 _CLASSIFIERS: dict[str, Choice] = {
-    "svc": (
-        lambda: SVC(),
-        {"C": [0.1, 1, 10.0], "kernel": ["linear", "rbf"], "gamma": ["scale", 0.1]},
-    ),
-    "svc-probability": (
-        lambda: SVC(),
-        {"C": [0.5, 2.0], "class_weight": [None, "balanced"]},
-    ),
+    "svc": (lambda: SVC(), {"C": [0.1, 1, 10.0], "kernel": ["linear", "rbf"], "gamma": ["scale", 0.1]}),
+    "svc-probability": (lambda: SVC(), {"C": [0.5, 2.0], "class_weight": [None, "balanced"]}),
     "logistic": (lambda: LogisticRegression(max_iter=200), {"C": [0.01, 1.0, 100.0]}),
-    "sgd": (
-        lambda: SGDClassifier(random_state=3, max_iter=20, tol=None),
-        {"alpha": [1e-4, 1e-2]},
-    ),
+    "sgd": (lambda: SGDClassifier(random_state=3, max_iter=20, tol=None), {"alpha": [1e-4, 1e-2]}),
     "ridge-classifier": (lambda: RidgeClassifier(), {"alpha": [0.1, 1.0]}),
     "tree": (
         lambda: DecisionTreeClassifier(random_state=0),
         {"max_depth": [1, 3, None], "criterion": ["gini", "entropy"]},
     ),
-    "forest": (
-        lambda: RandomForestClassifier(5, random_state=1),
-        {"max_features": [1, "sqrt"]},
-    ),
-    "extra-trees": (
-        lambda: ExtraTreesClassifier(5, random_state=1),
-        {"n_estimators": [2, 4, 6]},
-    ),
+    "forest": (lambda: RandomForestClassifier(5, random_state=1), {"max_features": [1, "sqrt"]}),
+    "extra-trees": (lambda: ExtraTreesClassifier(5, random_state=1), {"n_estimators": [2, 4, 6]}),
     "hist-boosting": (
         lambda: HistGradientBoostingClassifier(max_iter=3, random_state=0),
         {"max_leaf_nodes": [3, 7]},
@@ -103,45 +76,24 @@ _CLASSIFIERS: dict[str, Choice] = {
         lambda: GradientBoostingClassifier(random_state=0, max_depth=2),
         {"n_estimators": [2, 12, 5], "subsample": [0.6, 1.0]},
     ),
-    "adaptive-sizes": (
-        lambda: AdaBoostClassifier(random_state=0),
-        {"n_estimators": [2, 15, 6]},
-    ),
-    "bagging-sizes": (
-        lambda: BaggingClassifier(random_state=0),
-        {"n_estimators": [2, 15, 6]},
-    ),
-    "pruned-trees": (
-        lambda: DecisionTreeClassifier(random_state=1),
-        {"ccp_alpha": [0.1, 0.0, 0.02]},
-    ),
+    "adaptive-sizes": (lambda: AdaBoostClassifier(random_state=0), {"n_estimators": [2, 15, 6]}),
+    "bagging-sizes": (lambda: BaggingClassifier(random_state=0), {"n_estimators": [2, 15, 6]}),
+    "pruned-trees": (lambda: DecisionTreeClassifier(random_state=1), {"ccp_alpha": [0.1, 0.0, 0.02]}),
     "naive-bayes": (lambda: GaussianNB(), {"var_smoothing": [1e-9, 1e-2]}),
     "lda": (lambda: LinearDiscriminantAnalysis(), {"solver": ["svd", "lsqr"]}),
     "linear-svc": (lambda: LinearSVC(random_state=0, max_iter=300), {"C": [0.1, 1.0]}),
-    "dummy": (
-        lambda: DummyClassifier(random_state=0),
-        {"strategy": ["prior", "stratified", "uniform"]},
-    ),
+    "dummy": (lambda: DummyClassifier(random_state=0), {"strategy": ["prior", "stratified", "uniform"]}),
     # Every other candidate fails to fit.
     "failing": (lambda: SVC(), {"C": [1.0, -1.0], "kernel": ["rbf"]}),
 }
 
 _REGRESSORS: dict[str, Choice] = {
-    "ridge": (
-        lambda: Ridge(),
-        {"alpha": [0.01, 1.0, 100.0], "fit_intercept": [True, False]},
-    ),
+    "ridge": (lambda: Ridge(), {"alpha": [0.01, 1.0, 100.0], "fit_intercept": [True, False]}),
     "lasso": (lambda: Lasso(), {"alpha": [0.01, 1.0]}),
     "elastic-net": (lambda: ElasticNet(), {"alpha": [0.1], "l1_ratio": [0.2, 0.8]}),
     "svr": (lambda: SVR(), {"C": [0.1, 10.0], "epsilon": [0.1, 1]}),
-    "tree": (
-        lambda: DecisionTreeRegressor(random_state=0),
-        {"max_depth": [1, 4], "ccp_alpha": [0.0, 0.1]},
-    ),
-    "forest": (
-        lambda: RandomForestRegressor(4, random_state=7),
-        {"n_estimators": [2, 5]},
-    ),
+    "tree": (lambda: DecisionTreeRegressor(random_state=0), {"max_depth": [1, 4], "ccp_alpha": [0.0, 0.1]}),
+    "forest": (lambda: RandomForestRegressor(4, random_state=7), {"n_estimators": [2, 5]}),
     "boosting": (
         lambda: GradientBoostingRegressor(random_state=0),
         {"n_estimators": [2, 5], "subsample": [0.5, 1.0]},
@@ -151,10 +103,7 @@ _REGRESSORS: dict[str, Choice] = {
         lambda: RandomForestRegressor(random_state=2),
         {"n_estimators": [3, 20, 8], "max_depth": [2, None]},
     ),
-    "adaptive-sizes": (
-        lambda: AdaBoostRegressor(random_state=0),
-        {"n_estimators": [2, 15, 6]},
-    ),
+    "adaptive-sizes": (lambda: AdaBoostRegressor(random_state=0), {"n_estimators": [2, 15, 6]}),
     "histogram-sizes": (
         lambda: HistGradientBoostingRegressor(random_state=0, min_samples_leaf=5),
         {"max_iter": [2, 12, 5]},
@@ -174,11 +123,7 @@ _TEXT: dict[str, Choice] = {
     ),
     "svd": (
         lambda: Pipeline(
-            [
-                ("words", TfidfVectorizer()),
-                ("svd", TruncatedSVD(3, random_state=0)),
-                ("model", SVC()),
-            ]
+            [("words", TfidfVectorizer()), ("svd", TruncatedSVD(3, random_state=0)), ("model", SVC())]
         ),
         {"svd__n_components": [2, 3], "model__C": [1.0, 3.0]},
     ),
@@ -187,10 +132,7 @@ _TEXT: dict[str, Choice] = {
 # Steps before the model: what they are called and the part of the grid that belongs to them.
 _STEPS: dict[str, tuple[Callable[[], list[tuple[str, Any]]], Grid]] = {
     "none": (lambda: [], {}),
-    "scale": (
-        lambda: [("scale", StandardScaler())],
-        {"scale__with_mean": [True, False]},
-    ),
+    "scale": (lambda: [("scale", StandardScaler())], {"scale__with_mean": [True, False]}),
     "pca": (
         lambda: [("scale", MinMaxScaler()), ("pca", PCA(2, random_state=0))],
         {"pca__n_components": [1, 2]},
@@ -199,32 +141,18 @@ _STEPS: dict[str, tuple[Callable[[], list[tuple[str, Any]]], Grid]] = {
         lambda: [("pca", PCA(2, svd_solver="randomized", random_state=5))],
         {"pca__whiten": [False, True]},
     ),
-    "swapped": (
-        lambda: [("scale", StandardScaler())],
-        {"scale": ["passthrough", MinMaxScaler()]},
-    ),
-    "polynomial": (
-        lambda: [("poly", PolynomialFeatures(2, include_bias=False))],
-        {"poly__degree": [1, 2]},
-    ),
+    "swapped": (lambda: [("scale", StandardScaler())], {"scale": ["passthrough", MinMaxScaler()]}),
+    "polynomial": (lambda: [("poly", PolynomialFeatures(2, include_bias=False))], {"poly__degree": [1, 2]}),
     "union": (
         lambda: [
             (
                 "union",
-                FeatureUnion(
-                    [
-                        ("pca", PCA(1, random_state=0)),
-                        ("best", SelectKBest(f_regression, k=2)),
-                    ]
-                ),
+                FeatureUnion([("pca", PCA(1, random_state=0)), ("best", SelectKBest(f_regression, k=2))]),
             )
         ],
         {"union__best__k": [1, 3]},
     ),
-    "kmeans": (
-        lambda: [("kmeans", KMeans(2, n_init=1, random_state=0))],
-        {"kmeans__n_clusters": [2, 3]},
-    ),
+    "kmeans": (lambda: [("kmeans", KMeans(2, n_init=1, random_state=0))], {"kmeans__n_clusters": [2, 3]}),
 }
 
 _SPLITTERS: dict[str, Callable[[Any, Any], Any]] = {
@@ -259,10 +187,7 @@ _CLASS_SCORES: dict[str, Any] = {
     "accuracy": "accuracy",
     "f1": "f1_macro",
     "several": ["accuracy", "balanced_accuracy", "f1_weighted"],
-    "named": {
-        "hits": "accuracy",
-        "misses": make_scorer(accuracy_score, greater_is_better=False),
-    },
+    "named": {"hits": "accuracy", "misses": make_scorer(accuracy_score, greater_is_better=False)},
     "callable": _mean_error,
     "callable-several": _two_figures,
     "log-loss": "neg_log_loss",
@@ -271,17 +196,10 @@ _VALUE_SCORES: dict[str, Any] = {
     "default": None,
     "r2": "r2",
     "several": ("r2", "neg_mean_squared_error"),
-    "named": {
-        "absolute": make_scorer(mean_absolute_error, greater_is_better=False),
-        "r2": "r2",
-    },
+    "named": {"absolute": make_scorer(mean_absolute_error, greater_is_better=False), "r2": "r2"},
     "maximum": "max_error",
 }
-_SEVERAL = {
-    "several": ("accuracy", "r2"),
-    "named": ("hits", "r2"),
-    "callable-several": ("first", "first"),
-}
+_SEVERAL = {"several": ("accuracy", "r2"), "named": ("hits", "r2"), "callable-several": ("first", "first")}
 
 _INPUTS = (
     "float64",
@@ -296,24 +214,8 @@ _INPUTS = (
     "nan",
     "object",
 )
-_TARGETS = (
-    "binary",
-    "three",
-    "strings",
-    "booleans",
-    "values",
-    "float32-values",
-    "two-outputs",
-)
-_FUNCTIONS = (
-    "grid",
-    "grid",
-    "grid",
-    "random",
-    "cross_validate",
-    "cross_val_score",
-    "cross_val_predict",
-)
+_TARGETS = ("binary", "three", "strings", "booleans", "values", "float32-values", "two-outputs")
+_FUNCTIONS = ("grid", "grid", "grid", "random", "cross_validate", "cross_val_score", "cross_val_predict")
 
 
 @dataclass(frozen=True)
@@ -339,10 +241,7 @@ class Case:
         """Run it with a module that has model_selection's names; what a caller can see of it."""
         X, y = self._data()
         estimator, grid = self._estimator()
-        options: dict[str, Any] = {
-            "cv": _SPLITTERS[self.splitter](_splitters(), y),
-            "n_jobs": None,
-        }
+        options: dict[str, Any] = {"cv": _SPLITTERS[self.splitter](_splitters(), y), "n_jobs": None}
         fit_options: dict[str, Any] = {}
         if self.splitter in ("groups", "one-group-out"):
             fit_options["groups"] = np.arange(self.rows) % 3
@@ -355,19 +254,12 @@ class Case:
             options["scoring"] = None if self.scoring in _SEVERAL else options["scoring"]
             return ms.cross_val_score(estimator, X, y, **options, **fit_options)
         if self.function == "cross_validate":
-            options |= {
-                "return_train_score": self.train_scores,
-                "return_indices": self.refit,
-            }
+            options |= {"return_train_score": self.train_scores, "return_indices": self.refit}
             return ms.cross_validate(estimator, X, y, **options, **fit_options)
         options |= {"return_train_score": self.train_scores, "refit": self._refit()}
         if self.function == "random":
             search = ms.RandomizedSearchCV(
-                estimator,
-                self._distributions(grid),
-                n_iter=3,
-                random_state=self.seed,
-                **options,
+                estimator, self._distributions(grid), n_iter=3, random_state=self.seed, **options
             )
         else:
             search = ms.GridSearchCV(estimator, grid, **options)
@@ -388,10 +280,7 @@ class Case:
         if self.kind != "text" and self._model_prefix:
             before, steps_grid = _STEPS[self.steps]
             first = [("columns", _WRAPPED[self.kind]())] if self.kind in _WRAPPED else []
-            grid = {
-                **steps_grid,
-                **{f"model__{name}": values for name, values in grid.items()},
-            }
+            grid = {**steps_grid, **{f"model__{name}": values for name, values in grid.items()}}
             return Pipeline([*first, *before(), ("model", make())]), self._few(grid)
         return make(), self._few(grid)
 
@@ -459,10 +348,7 @@ def _splitters() -> Any:
 
 def _mixed_columns() -> Any:
     return ColumnTransformer(
-        [
-            ("numbers", StandardScaler(), ["a", "b", "c", "d"]),
-            ("kinds", OneHotEncoder(), ["kind"]),
-        ]
+        [("numbers", StandardScaler(), ["a", "b", "c", "d"]), ("kinds", OneHotEncoder(), ["kind"])]
     )
 
 

@@ -62,12 +62,7 @@ class Network(keras.Model):
 def own_network(X, y):
     keras.utils.set_random_seed(1)
     model = Network(y.shape[1])
-    model.compile(
-        keras.optimizers.Adam(0.01),
-        loss=double_loss,
-        metrics=[distance],
-        run_eagerly=True,
-    )
+    model.compile(keras.optimizers.Adam(0.01), loss=double_loss, metrics=[distance], run_eagerly=True)
     return model
 
 

@@ -15,12 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from crossfold.ensemble import StackingClassifier, VotingClassifier
-from crossfold.model_selection import (
-    GridSearchCV,
-    cross_val_score,
-    cross_validate,
-    permutation_test_score,
-)
+from crossfold.model_selection import GridSearchCV, cross_val_score, cross_validate, permutation_test_score
 from crossfold.v1 import job_pb2, job_pb2_grpc, task_pb2
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -91,8 +86,7 @@ def test_job_file(name: str, crossfold_cli: Cli, files: Path) -> None:
     changed, named = BAD_JOBS[name]
     job = files / "job.yaml"
     job.write_text(
-        "\n".join(f"{key}: {value}" for key, value in {**JOB, **changed}.items()),
-        encoding="utf-8",
+        "\n".join(f"{key}: {value}" for key, value in {**JOB, **changed}.items()), encoding="utf-8"
     )
 
     done = crossfold_cli("run", job)
@@ -202,18 +196,14 @@ class Connected(DecisionTreeClassifier):
     ],
     ids=["search", "pipeline", "voting", "stacking", "permutations"],
 )
-def test_an_estimator_that_cannot_be_copied_is_named_with_its_attribute(
-    run: Callable[..., Any],
-) -> None:
+def test_an_estimator_that_cannot_be_copied_is_named_with_its_attribute(run: Callable[..., Any]) -> None:
     before = fits_started()
     with pytest.raises(crossfold.PicklingError, match=r"connection: .*lock"):
         run(Connected(threading.Lock()))
     assert fits_started() == before
 
 
-def test_a_fitted_estimator_that_cannot_come_back_is_named_with_its_attribute(
-    tmp_path: Path,
-) -> None:
+def test_a_fitted_estimator_that_cannot_come_back_is_named_with_its_attribute(tmp_path: Path) -> None:
     model = Connected(connects=True)
     with pytest.raises(crossfold.PicklingError, match=r"Connected\.session_\['lock'\]: .*lock"):
         cross_validate(model, X, Y, return_estimator=True)

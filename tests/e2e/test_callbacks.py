@@ -46,25 +46,14 @@ class Recorder:
         self._note("begin", estimator, context, X, metadata)
 
     def on_fit_task_end(
-        self,
-        estimator: Any,
-        context: Any,
-        *,
-        X: Any = None,
-        y: Any = None,
-        fitted_estimator: Any = None,
+        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None, fitted_estimator: Any = None
     ) -> bool | None:
         coefficients = getattr(fitted_estimator, "coef_", None)
         self._note("end", estimator, context, X, y, coefficients)
         return None
 
     def _note(self, hook: str, estimator: Any, context: Any, *values: Any) -> None:
-        names = [
-            estimator.__class__.__name__,
-            context.task_name,
-            context.task_id,
-            context.parent is None,
-        ]
+        names = [estimator.__class__.__name__, context.task_name, context.task_id, context.parent is None]
         with self.lock:
             self.calls[(hook, *names, *map(_digest, values))] += 1
 

@@ -138,11 +138,7 @@ def test_version(crossfold_cli: Cli) -> None:
 
 
 def test_jobs_lists_what_a_running_cluster_did(
-    crossfold_cli: Cli,
-    cluster: Any,
-    script: Callable[..., Path],
-    tmp_path: Path,
-    iris: pd.DataFrame,
+    crossfold_cli: Cli, cluster: Any, script: Callable[..., Path], tmp_path: Path, iris: pd.DataFrame
 ) -> None:
     cluster.run(script("import crossfold\ncrossfold.connect()\n"))
     path = tmp_path / "job.yaml"

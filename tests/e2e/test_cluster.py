@@ -83,11 +83,7 @@ def test_a_cluster_started_early_goes_when_another_one_is_chosen(
     with running_daemon(cluster, folder):
         named = cluster.daemon()
         cluster.run(script(f"{IMPORTS}\nimport crossfold\ncrossfold.connect('unix://{folder}/sock')"))
-        wait_until(
-            lambda: cluster.daemons() == [named],
-            15,
-            lambda: f"still running: {cluster.daemons()}",
-        )
+        wait_until(lambda: cluster.daemons() == [named], 15, lambda: f"still running: {cluster.daemons()}")
 
 
 def test_the_cluster_belongs_to_its_user_alone(cluster: PrivateCluster, search: Path) -> None:
@@ -116,11 +112,7 @@ def test_two_scripts_start_the_cluster_at_once(cluster: PrivateCluster, search: 
 
 def test_slot_processes_end_with_their_client(cluster: PrivateCluster, script: Callable[..., Path]) -> None:
     used = {int(pid) for pid in cluster.run(script(PROCESSES)).split()}
-    wait_until(
-        lambda: not used & running(cluster),
-        10,
-        lambda: f"still running: {used & running(cluster)}",
-    )
+    wait_until(lambda: not used & running(cluster), 10, lambda: f"still running: {used & running(cluster)}")
     assert len(cluster.zygotes()) == 1
 
 

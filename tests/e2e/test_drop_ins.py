@@ -43,10 +43,7 @@ TALKATIVE: dict[str, tuple[str, Callable[[Any, Any, Any], Any]]] = {
         "model_selection",
         lambda m, X, y: m.learning_curve(SVC(), X, y, cv=2, train_sizes=[0.5, 1.0], shuffle=True, verbose=2),
     ),
-    "voting": (
-        "ensemble",
-        lambda m, X, y: m.VotingClassifier(_MEMBERS, verbose=True).fit(X, y),
-    ),
+    "voting": ("ensemble", lambda m, X, y: m.VotingClassifier(_MEMBERS, verbose=True).fit(X, y)),
 }
 
 

@@ -110,10 +110,7 @@ def test_a_stack_equals_scikit_learns(digits: Any, classes: int) -> None:
     X, y = digits
     X, y = X[y < classes], y[y < classes]
     half = len(y) // 2
-    members = [
-        ("nb", GaussianNB()),
-        ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
-    ]
+    members = [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
     theirs = StackingClassifier(members, final_estimator=LogisticRegression(C=0.1), cv=CV)
     theirs.fit(X[:half], y[:half])
     before = crossfold.stats()["fits_completed"]
@@ -143,10 +140,7 @@ def test_a_stack_equals_scikit_learns(digits: Any, classes: int) -> None:
 
 def test_a_stack_of_regressors_and_of_fold_models() -> None:
     X, y = load_diabetes(return_X_y=True)
-    members = [
-        ("ridge", Ridge()),
-        ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)),
-    ]
+    members = [("ridge", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3, random_state=0))]
     theirs = StackingRegressor(members, cv=KFold(4)).fit(X, y)
     candidates = [(member, {}) for _, member in members]
     stack = EnsembleSearchCV(candidates, method="stack", cv=KFold(4)).fit(X, y)
@@ -163,16 +157,10 @@ def test_a_stack_of_regressors_and_of_fold_models() -> None:
 def test_a_stack_may_end_in_an_estimator_that_only_predicts(digits: Any) -> None:
     X, y = digits
     final = VotingClassifier([("nb", GaussianNB()), ("lr", LogisticRegression(C=0.1))])
-    members = [
-        ("nb", GaussianNB()),
-        ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
-    ]
+    members = [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
     theirs = StackingClassifier(members, final_estimator=final, cv=CV).fit(X, y)
     stack = EnsembleSearchCV(
-        [(member, {}) for _, member in members],
-        method="stack",
-        final_estimator=final,
-        cv=CV,
+        [(member, {}) for _, member in members], method="stack", final_estimator=final, cv=CV
     )
     np.testing.assert_array_equal(stack.fit(X, y).predict(X), theirs.predict(X))
     assert not hasattr(stack, "predict_proba") and 0.5 < stack.ensemble_score_ < 1
@@ -265,50 +253,29 @@ def test_what_can_not_be_combined_is_said_before_a_fit(digits: Any) -> None:
     for wrong, text in [
         (EnsembleSearchCV([]), "candidates is empty"),
         (EnsembleSearchCV([GaussianNB()]), r"candidates\[0\] is GaussianNB\(\)"),
-        (
-            EnsembleSearchCV([(GaussianNB(), {}), (Ridge(), {})]),
-            r"candidates\[1\] is Ridge\(\)",
-        ),
+        (EnsembleSearchCV([(GaussianNB(), {}), (Ridge(), {})]), r"candidates\[1\] is Ridge\(\)"),
         (EnsembleSearchCV(CANDIDATES, scoring="gini"), "scoring is 'gini'"),
         (EnsembleSearchCV(CANDIDATES, method="median"), "method is 'median'"),
         (EnsembleSearchCV(CANDIDATES, rounds=0), "rounds is 0"),
-        (
-            EnsembleSearchCV(CANDIDATES, rounds=3, initial=4),
-            "initial is 4: give at most rounds, which is 3",
-        ),
-        (
-            EnsembleSearchCV(CANDIDATES, scoring="r2"),
-            "'r2', which does not score classifiers",
-        ),
-        (
-            EnsembleSearchCV(CANDIDATES, method="vote", scoring="neg_log_loss"),
-            "can't score predict of",
-        ),
+        (EnsembleSearchCV(CANDIDATES, rounds=3, initial=4), "initial is 4: give at most rounds, which is 3"),
+        (EnsembleSearchCV(CANDIDATES, scoring="r2"), "'r2', which does not score classifiers"),
+        (EnsembleSearchCV(CANDIDATES, method="vote", scoring="neg_log_loss"), "can't score predict of"),
         (
             EnsembleSearchCV([(LinearSVC(), {})], scoring="neg_log_loss"),
             "'neg_log_loss', which can't score decision_function",
         ),
         (
             EnsembleSearchCV(
-                CANDIDATES,
-                method="stack",
-                final_estimator=Perceptron(),
-                scoring="neg_log_loss",
+                CANDIDATES, method="stack", final_estimator=Perceptron(), scoring="neg_log_loss"
             ),
             "can't score decision_function",
         ),
-        (
-            EnsembleSearchCV(CANDIDATES, method="rank", scoring="neg_log_loss"),
-            "of the ensemble",
-        ),
+        (EnsembleSearchCV(CANDIDATES, method="rank", scoring="neg_log_loss"), "of the ensemble"),
         (
             EnsembleSearchCV([(LinearSVC(), {})], method="stack", scoring="neg_log_loss"),
             "can't score decision_function of the members",
         ),
-        (
-            EnsembleSearchCV([(Ridge(), {})], method="vote"),
-            "method is 'vote', which combines classifiers",
-        ),
+        (EnsembleSearchCV([(Ridge(), {})], method="vote"), "method is 'vote', which combines classifiers"),
         (
             EnsembleSearchCV(CANDIDATES, method="stack", cv=[(np.arange(100, 500), np.arange(50))]),
             "row 50 is in no test set",

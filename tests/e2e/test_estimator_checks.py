@@ -29,10 +29,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 pytestmark = [pytest.mark.timeout(60), pytest.mark.filterwarnings("ignore")]
 
 _CLASSIFIERS = [(f"tree{seed}", DecisionTreeClassifier(max_depth=3, random_state=seed)) for seed in (0, 1)]
-_REGRESSORS = [
-    ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)),
-    ("ridge", Ridge()),
-]
+_REGRESSORS = [("tree", DecisionTreeRegressor(max_depth=3, random_state=0)), ("ridge", Ridge())]
 _SEARCH: dict[str, Any] = {"cv": 2, "error_score": "raise"}
 _ALPHAS = {"alpha": [0.1, 1.0]}
 _CS = {"C": [0.1, 1.0]}

@@ -40,14 +40,8 @@ def ways(ours: Any) -> list[str]:
 
 SEARCHES: dict[str, tuple[Any, dict[str, list[Any]]]] = {
     "forest": (RandomForestClassifier(random_state=0), {"n_estimators": [5, 40, 20]}),
-    "extra trees": (
-        ExtraTreesClassifier(random_state=0),
-        {"n_estimators": [5, 40, 20]},
-    ),
-    "boosting": (
-        GradientBoostingClassifier(random_state=0, subsample=0.8),
-        {"n_estimators": [3, 30, 9]},
-    ),
+    "extra trees": (ExtraTreesClassifier(random_state=0), {"n_estimators": [5, 40, 20]}),
+    "boosting": (GradientBoostingClassifier(random_state=0, subsample=0.8), {"n_estimators": [3, 30, 9]}),
     "adaptive": (AdaBoostClassifier(random_state=0), {"n_estimators": [3, 30, 9]}),
     "tree": (DecisionTreeClassifier(random_state=0), {"ccp_alpha": [0.01, 0.0, 0.002]}),
 }
@@ -57,10 +51,7 @@ SEARCHES: dict[str, tuple[Any, dict[str, list[Any]]]] = {
 def test_the_largest_is_fitted_once_per_split(name: str) -> None:
     estimator, grid = SEARCHES[name]
     ours = search(crossfold.model_selection, estimator, grid)
-    assert_same(
-        search_view(ours, X),
-        search_view(search(sklearn.model_selection, estimator, grid), X),
-    )
+    assert_same(search_view(ours, X), search_view(search(sklearn.model_selection, estimator, grid), X))
     seen = ways(ours)
     assert sum("family: fitted for all" in way for way in seen) == FOLDS
     assert sum("family: cut from the largest" in way for way in seen) == 2 * FOLDS
@@ -70,25 +61,16 @@ def test_neighbours_are_searched_for_once_per_split() -> None:
     grid = {"n_neighbors": [1, 50, 9], "weights": ["uniform", "distance"]}
     ours = search(crossfold.model_selection, KNeighborsClassifier(), grid)
     assert_same(
-        search_view(ours, X),
-        search_view(search(sklearn.model_selection, KNeighborsClassifier(), grid), X),
+        search_view(ours, X), search_view(search(sklearn.model_selection, KNeighborsClassifier(), grid), X)
     )
     assert sum("family: neighbours for all" in way for way in ways(ours)) == FOLDS
 
 
 def test_families_behind_a_prefix() -> None:
-    pipeline = Pipeline(
-        [
-            ("wide", PolynomialFeatures()),
-            ("model", RandomForestClassifier(random_state=0)),
-        ]
-    )
+    pipeline = Pipeline([("wide", PolynomialFeatures()), ("model", RandomForestClassifier(random_state=0))])
     grid = {"model__max_depth": [4, None], "model__n_estimators": [4, 30, 12]}
     ours = search(crossfold.model_selection, pipeline, grid)
-    assert_same(
-        search_view(ours, X),
-        search_view(search(sklearn.model_selection, pipeline, grid), X),
-    )
+    assert_same(search_view(ours, X), search_view(search(sklearn.model_selection, pipeline, grid), X))
     assert sum("family: fitted for all" in way for way in ways(ours)) == 2 * FOLDS
 
 
@@ -96,12 +78,7 @@ def test_models_that_are_handed_out_are_scikit_learns() -> None:
     def models(ms: Any) -> list[Any]:
         grid = sklearn.model_selection.ParameterGrid({"n_estimators": [4, 25]})
         return [
-            ms.cross_validate(
-                RandomForestClassifier(random_state=1, **given),
-                X,
-                Y,
-                return_estimator=True,
-            )
+            ms.cross_validate(RandomForestClassifier(random_state=1, **given), X, Y, return_estimator=True)
             for given in grid
         ]
 
@@ -113,10 +90,7 @@ def test_models_that_are_handed_out_are_scikit_learns() -> None:
 
 @pytest.mark.parametrize(
     "estimator",
-    [
-        RandomForestClassifier(),
-        GradientBoostingClassifier(random_state=0, n_iter_no_change=3),
-    ],
+    [RandomForestClassifier(), GradientBoostingClassifier(random_state=0, n_iter_no_change=3)],
     ids=["unseeded", "stops early"],
 )
 def test_what_can_not_be_cut_is_fitted_for_itself(estimator: Any) -> None:

@@ -97,10 +97,7 @@ def test_an_older_copy_of_the_users_module_is_refused_with_both_digests(
 
     for folder in ("newer", "older"):
         sha = subprocess.run(
-            ["sha256sum", tmp_path / folder / "travelling.py"],
-            capture_output=True,
-            text=True,
-            check=True,
+            ["sha256sum", tmp_path / folder / "travelling.py"], capture_output=True, text=True, check=True
         )
         assert sha.stdout[:12] in message
     assert "travelling" in message and str(tmp_path / "older") in message and "same version" in message
@@ -118,8 +115,7 @@ def test_another_version_is_refused_with_both_named(
     done = subprocess.run(
         [sys.executable, script(CONNECTS)],
         env=cluster.environment(
-            PYTHONPATH=str(tmp_path / "fake"),
-            CROSSFOLD_URL=f"unix://{cluster.folder() / 'sock'}",
+            PYTHONPATH=str(tmp_path / "fake"), CROSSFOLD_URL=f"unix://{cluster.folder() / 'sock'}"
         ),
         capture_output=True,
         text=True,

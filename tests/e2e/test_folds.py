@@ -76,10 +76,7 @@ def test_fits_that_write_into_their_rows_harm_nobody(kind: str) -> None:
 
 def test_conversions_are_done_once_per_split() -> None:
     # Trees of other seeds are no family: each is fitted.
-    ways = compare(
-        DecisionTreeClassifier(max_depth=1, max_features=2),
-        {"random_state": list(range(12))},
-    )
+    ways = compare(DecisionTreeClassifier(max_depth=1, max_features=2), {"random_state": list(range(12))})
     over = [way for way in ways if "fold: conversion taken over" in way]
     assert len(over) >= 6 * FOLDS and all("fold: taken" in way for way in over)
 

@@ -46,9 +46,7 @@ def verbose_lines(ms: Any, printed: pytest.CaptureFixture[str]) -> list[str]:
     return sorted(line for line in lines if line.startswith(("[CV", "Fitting")))
 
 
-def test_verbose_output_reaches_the_callers_stdout(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_verbose_output_reaches_the_callers_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     expected = verbose_lines(sklearn.model_selection, capsys)
     assert len(expected) == 9
     assert verbose_lines(crossfold.model_selection, capsys) == expected

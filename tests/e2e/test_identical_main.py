@@ -99,10 +99,7 @@ for number, cell in enumerate(cells):
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("way", ["script", "command", "stdin", "notebook"])
 def test_code_of_main_equals_scikit_learn(
-    way: str,
-    shared_cluster: PrivateCluster,
-    script: Callable[..., Path],
-    tmp_path: Path,
+    way: str, shared_cluster: PrivateCluster, script: Callable[..., Path], tmp_path: Path
 ) -> None:
     arguments, stdin = {
         "script": ([str(script(SOURCE))], ""),
@@ -130,10 +127,7 @@ def test_code_of_main_equals_scikit_learn(
 def test_a_module_beside_the_script_is_found_by_the_workers(
     shared_cluster: PrivateCluster, script: Callable[..., Path]
 ) -> None:
-    script(
-        SOURCE[: SOURCE.index("def run(ms)")].replace("0.125", "0.25"),
-        name="beside_the_script.py",
-    )
+    script(SOURCE[: SOURCE.index("def run(ms)")].replace("0.125", "0.25"), name="beside_the_script.py")
     main = script(
         """
 import crossfold.model_selection, sklearn.model_selection

@@ -154,12 +154,7 @@ def test_big_arrays_arrive_equal_and_go_back_equal() -> None:
 
 def test_big_arrays_of_every_layout() -> None:
     big = np.arange(600_000.0).reshape(600, 1000)
-    for array in (
-        np.asfortranarray(big),
-        big[::2],
-        big.astype(">f8"),
-        big.astype(np.float32),
-    ):
+    for array in (np.asfortranarray(big), big[::2], big.astype(">f8"), big.astype(np.float32)):
         assert Parallel()(delayed(np.sum)(array, axis=axis) for axis in (0, 1))[1].tolist() == (
             array.sum(axis=1).tolist()
         )

@@ -80,10 +80,7 @@ def process_id(number: int) -> tuple[int, int]:
 
 
 def test_a_call_may_name_the_backend_it_runs_on() -> None:
-    assert Parallel(n_jobs=2)(delayed(nested)(i) for i in (1, 2)) == [
-        ([0, 1, 2], True),
-        ([0, 2, 4], True),
-    ]
+    assert Parallel(n_jobs=2)(delayed(nested)(i) for i in (1, 2)) == [([0, 1, 2], True), ([0, 2, 4], True)]
 
 
 def test_calls_reach_the_callers_manager() -> None:
@@ -119,20 +116,12 @@ def work_for_ever(path: Path) -> None:
 def test_an_abort_kills_calls_that_are_stuck_in_c(tmp_path: Path) -> None:
     paths = [tmp_path / str(i) for i in range(2)]
     results = Parallel(n_jobs=2, return_as="generator")(delayed(work_for_ever)(path) for path in paths)
-    wait_until(
-        lambda: all(path.exists() for path in paths),
-        30,
-        lambda: f"started: {os.listdir(tmp_path)}",
-    )
+    wait_until(lambda: all(path.exists() for path in paths), 30, lambda: f"started: {os.listdir(tmp_path)}")
     processes = [int(path.read_text()) for path in paths]
     began = time.monotonic()
     with pytest.warns(UserWarning, match="have been cancelled"):
         results.close()
-    wait_until(
-        lambda: not any(map(psutil.pid_exists, processes)),
-        10,
-        lambda: f"alive: {processes}",
-    )
+    wait_until(lambda: not any(map(psutil.pid_exists, processes)), 10, lambda: f"alive: {processes}")
     assert time.monotonic() - began < 10
 
 
@@ -143,24 +132,13 @@ MODELS: dict[str, tuple[Callable[[int | None], Any], Any]] = {
     # A model for a number of jobs, and its target.
     "stacking": (
         lambda n_jobs: StackingClassifier(
-            [("nb", GaussianNB()), ("svc", LinearSVC(random_state=0))],
-            cv=3,
-            n_jobs=n_jobs,
+            [("nb", GaussianNB()), ("svc", LinearSVC(random_state=0))], cv=3, n_jobs=n_jobs
         ),
         Y,
     ),
-    "one versus rest": (
-        lambda n_jobs: OneVsRestClassifier(LogisticRegression(), n_jobs=n_jobs),
-        Y,
-    ),
-    "many outputs": (
-        lambda n_jobs: MultiOutputRegressor(Ridge(), n_jobs=n_jobs),
-        TARGETS,
-    ),
-    "calibrated": (
-        lambda n_jobs: CalibratedClassifierCV(GaussianNB(), cv=3, n_jobs=n_jobs),
-        Y,
-    ),
+    "one versus rest": (lambda n_jobs: OneVsRestClassifier(LogisticRegression(), n_jobs=n_jobs), Y),
+    "many outputs": (lambda n_jobs: MultiOutputRegressor(Ridge(), n_jobs=n_jobs), TARGETS),
+    "calibrated": (lambda n_jobs: CalibratedClassifierCV(GaussianNB(), cv=3, n_jobs=n_jobs), Y),
 }
 
 

@@ -96,8 +96,7 @@ def test_a_grid_of_networks_equals_one_process(
 ) -> None:
     ours = script(SOURCE + "\nfrom crossfold.model_selection import GridSearchCV\nrun(GridSearchCV)\n")
     alone = script(
-        SOURCE + "\nfrom sklearn.model_selection import GridSearchCV\nrun(GridSearchCV)\n",
-        "alone.py",
+        SOURCE + "\nfrom sklearn.model_selection import GridSearchCV\nrun(GridSearchCV)\n", "alone.py"
     )
     reference = subprocess.run(
         [sys.executable, str(alone)],

@@ -42,9 +42,7 @@ def notebook(shared_cluster: PrivateCluster) -> Iterator[Notebook]:
         yield running
 
 
-def test_output_and_progress_appear_below_the_cell_that_called_fit(
-    notebook: Notebook,
-) -> None:
+def test_output_and_progress_appear_below_the_cell_that_called_fit(notebook: Notebook) -> None:
     first = notebook.run("scores = cross_val_score(Prints(), X, y, cv=4)")
     second = notebook.run("cross_val_score(Prints(), X[:10], y[:10], cv=2).tolist()")
 
@@ -214,9 +212,7 @@ models = cross_validate(Returned(), X, y, cv=2, return_estimator=True)["estimato
     assert notebook.run(redefine).values == ["[2.0, 2.0]"]
 
 
-def test_a_function_of_a_parallel_is_used_as_it_is_defined_now(
-    notebook: Notebook,
-) -> None:
+def test_a_function_of_a_parallel_is_used_as_it_is_defined_now(notebook: Notebook) -> None:
     source = """
 import joblib, crossfold.joblib
 
@@ -235,7 +231,4 @@ found
 """
     for factor in (2, 3):
         cell = notebook.run(source.replace("FACTOR", str(factor)))
-        assert (cell.error, cell.values) == (
-            None,
-            [str([factor * x for x in range(4)])],
-        )
+        assert (cell.error, cell.values) == (None, [str([factor * x for x in range(4)])])

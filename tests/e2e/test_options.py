@@ -92,10 +92,7 @@ def test_a_fit_stuck_in_c_is_ended_within_a_second_of_its_limit() -> None:
 
 def test_a_fit_that_allocates_without_end_leaves_machine_and_search_alive() -> None:
     grid = {"megabytes": [0, 1_000_000]}
-    with pytest.warns(
-        FitFailedWarning,
-        match="FitMemoryExceeded: it took .* MB .* more than its 200 MB",
-    ):
+    with pytest.warns(FitFailedWarning, match="FitMemoryExceeded: it took .* MB .* more than its 200 MB"):
         with pytest.warns(UserWarning, match="non-finite"):
             search = GridSearchCV(Sleeper(), grid, cv=2, fit_memory=200_000_000).fit(X, Y)
     np.testing.assert_equal(mean_scores(search), [0.5, np.nan])
@@ -107,27 +104,12 @@ def test_limits_raise_when_errors_are_asked_for() -> None:
     with pytest.raises(crossfold.FitTimeout, match="1 s"):
         cross_validate(Sleeper(FOR_EVER), X, Y, cv=2, fit_timeout=1, error_score="raise")
     with pytest.raises(crossfold.FitMemoryExceeded, match="100 MB"):
-        cross_validate(
-            Sleeper(megabytes=10_000),
-            X,
-            Y,
-            cv=2,
-            fit_memory=100_000_000,
-            error_score="raise",
-        )
+        cross_validate(Sleeper(megabytes=10_000), X, Y, cv=2, fit_memory=100_000_000, error_score="raise")
 
 
 def test_limits_hold_with_one_job() -> None:
     with pytest.raises(crossfold.FitTimeout):
-        cross_val_score(
-            Sleeper(FOR_EVER),
-            X,
-            Y,
-            cv=2,
-            n_jobs=1,
-            fit_timeout=0.3,
-            error_score="raise",
-        )
+        cross_val_score(Sleeper(FOR_EVER), X, Y, cv=2, n_jobs=1, fit_timeout=0.3, error_score="raise")
 
 
 def test_with_wide_limits_results_are_scikit_learns() -> None:
@@ -176,21 +158,14 @@ def test_a_budget_in_which_nothing_finishes_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "scoring",
-    [None, ["accuracy", "f1_macro"], lambda e, X, y: {"a": 1.0, "accuracy": 0.0}],
+    "scoring", [None, ["accuracy", "f1_macro"], lambda e, X, y: {"a": 1.0, "accuracy": 0.0}]
 )
 def test_missing_scores_have_the_form_of_the_others(scoring: Any) -> None:
     grid = {"kernel": ["linear", hang]}
     refit = "accuracy" if scoring else True
     with pytest.warns(crossfold.PartialSearchWarning):
         search = GridSearchCV(
-            SVC(),
-            grid,
-            cv=2,
-            scoring=scoring,
-            refit=refit,
-            return_train_score=True,
-            budget=2,
+            SVC(), grid, cv=2, scoring=scoring, refit=refit, return_train_score=True, budget=2
         ).fit(X, Y)
     names = [name for name in search.cv_results_ if name.startswith(("mean_test", "mean_train"))]
     assert len(names) == (4 if scoring else 2)
@@ -207,12 +182,7 @@ def test_a_search_ends_at_the_score_that_is_good_enough() -> None:
     grid = {"score_": [0.1, 0.6, 0.95], "seconds": [0]}
     with pytest.warns(crossfold.PartialSearchWarning, match="stop_at=0.9"):
         search = RandomizedSearchCV(
-            Sleeper(),
-            [grid, {"seconds": [FOR_EVER]}],
-            n_iter=4,
-            cv=2,
-            stop_at=0.9,
-            random_state=0,
+            Sleeper(), [grid, {"seconds": [FOR_EVER]}], n_iter=4, cv=2, stop_at=0.9, random_state=0
         ).fit(X, Y)
     assert search.best_score_ == 0.95
 
@@ -291,10 +261,7 @@ def test_every_model_is_on_disk(tmp_path: Path) -> None:
     assert [(row["candidate"], row["split"]) for row in index] == [(c, s) for c in (0, 2) for s in range(3)]
     assert index[-1]["params"] == {"C": "10.0"}
     assert index[-1]["scores"] == {"score": search.cv_results_["split2_test_score"][2]}
-    assert {path.name for path in folder.iterdir()} == {
-        "index.json",
-        *(row["file"] for row in index),
-    }
+    assert {path.name for path in folder.iterdir()} == {"index.json", *(row["file"] for row in index)}
 
     with pytest.raises(crossfold.CrossfoldError, match="holds files already. Name a new folder"):
         GridSearchCV(SVC(), {"C": [1.0]}, keep_models=folder).fit(X, Y)
@@ -328,12 +295,7 @@ class TakesEvalSet(ClassifierMixin, BaseEstimator):
 
 def test_a_fit_gets_its_test_rows_to_validate_on() -> None:
     search = GridSearchCV(
-        TakesEvalSet(),
-        {"flavour": [1, 2]},
-        cv=3,
-        eval_set=True,
-        refit=False,
-        error_score="raise",
+        TakesEvalSet(), {"flavour": [1, 2]}, cv=3, eval_set=True, refit=False, error_score="raise"
     )
     assert mean_scores(search.fit(X, Y)) == [0.0, 0.0]
 
@@ -348,12 +310,7 @@ def test_the_steps_before_transform_the_validation_rows() -> None:
 def test_boosting_stops_early_on_its_test_rows(tmp_path: Path) -> None:
     model = HistGradientBoostingClassifier(early_stopping=True, n_iter_no_change=2, max_iter=40)
     search = GridSearchCV(
-        model,
-        {"learning_rate": [0.5]},
-        cv=2,
-        eval_set=True,
-        keep_models=tmp_path / "m",
-        error_score="raise",
+        model, {"learning_rate": [0.5]}, cv=2, eval_set=True, keep_models=tmp_path / "m", error_score="raise"
     ).fit(X, Y)
     train, test = next(StratifiedKFold(2).split(X, Y))
     alone = clone(model).set_params(learning_rate=0.5).fit(X[train], Y[train], X_val=X[test], y_val=Y[test])
@@ -410,14 +367,9 @@ def test_a_bad_value_is_refused(option: dict[str, Any]) -> None:
 def test_stop_at_needs_to_know_its_metric_before_a_fit() -> None:
     before = crossfold.stats()["fits_completed"]
     with pytest.raises(ValueError, match=r"set refit to one of \['accuracy', 'f1'\], not False"):
-        GridSearchCV(
-            SVC(),
-            {"C": [1.0]},
-            scoring=["accuracy", "f1"],
-            refit=False,
-            cv=2,
-            stop_at=0.9,
-        ).fit(X, Y)
+        GridSearchCV(SVC(), {"C": [1.0]}, scoring=["accuracy", "f1"], refit=False, cv=2, stop_at=0.9).fit(
+            X, Y
+        )
     assert crossfold.stats()["fits_completed"] == before
 
 

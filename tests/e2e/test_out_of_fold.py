@@ -11,12 +11,7 @@ from crossfold.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import (
-    KFold,
-    RepeatedKFold,
-    StratifiedKFold,
-    cross_val_predict,
-)
+from sklearn.model_selection import KFold, RepeatedKFold, StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -78,13 +73,7 @@ def test_rows_of_later_iterations_have_their_own(iris: Any) -> None:
     X, y = iris
     grid = {"var_smoothing": SMOOTHING}
     search = HalvingGridSearchCV(
-        GaussianNB(),
-        grid,
-        cv=3,
-        random_state=0,
-        factor=2,
-        min_resources=60,
-        predictions="predict_proba",
+        GaussianNB(), grid, cv=3, random_state=0, factor=2, min_resources=60, predictions="predict_proba"
     )
     search.fit(X, y)
     rows = len(search.cv_results_["params"])

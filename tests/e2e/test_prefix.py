@@ -48,11 +48,7 @@ def test_each_prefix_is_fitted_once_per_split_on_all_slots() -> None:
 
 
 def test_nothing_is_shared_when_that_is_asked_for() -> None:
-    ours = search(
-        crossfold.model_selection,
-        TfidfVectorizer(ngram_range=(1, 2)),
-        share_prefixes=False,
-    )
+    ours = search(crossfold.model_selection, TfidfVectorizer(ngram_range=(1, 2)), share_prefixes=False)
     history = crossfold.report(ours).history
     assert len(history) == 6 * FOLDS
     assert (history["shared_seconds"] == 0).all() and not history["ways"].str.contains("prefix").any()
@@ -64,10 +60,7 @@ def test_an_unchanged_branch_is_shared_when_another_one_changes() -> None:
     ours = search(crossfold.model_selection, words, grid)
     history = crossfold.report(ours).history
     assert (history["shared_seconds"] == 0).sum() == FOLDS
-    assert_same(
-        search_view(ours, TEXTS),
-        search_view(search(sklearn.model_selection, words, grid), TEXTS),
-    )
+    assert_same(search_view(ours, TEXTS), search_view(search(sklearn.model_selection, words, grid), TEXTS))
 
 
 class Noting(TransformerMixin, BaseEstimator):

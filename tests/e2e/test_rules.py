@@ -78,9 +78,7 @@ def scores(search: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "prune",
-    ["median", {"rule": "percentile", "keep": 25.0}, "halving", "race"],
-    ids=str,
+    "prune", ["median", {"rule": "percentile", "keep": 25.0}, "halving", "race"], ids=str
 )
 def test_rules_save_fits_and_keep_the_rest_exact(digits: Any, full: Any, prune: Any) -> None:
     search = GridSearchCV(SVC(), GRID, cv=FOLDS, prune=prune).fit(*digits)
@@ -136,10 +134,7 @@ def test_a_search_does_not_die_of_its_policy(digits: Any, full: Any, policy: Any
     np.testing.assert_array_equal(scores(search), scores(full))
     for answer in ("1 / 0", "12", "True", "'best'", "float('nan')"):
         search = GridSearchCV(
-            SVC(),
-            GRID,
-            cv=FOLDS,
-            policy=policy(f"def select(results):\n    return {answer}\n"),
+            SVC(), GRID, cv=FOLDS, policy=policy(f"def select(results):\n    return {answer}\n")
         )
         with pytest.raises(crossfold.PolicyError, match="rules.py"):
             search.fit(*digits)
@@ -154,11 +149,7 @@ def test_bad_rules_are_refused_before_a_fit(digits: Any, policy: Any, tmp_path: 
         ({"prune": {"rule": "race", "alpha": 2.0}}, crossfold.InvalidJob, "alpha 2"),
         ({"prune": {"rule": "race", "beta": 2.0}}, crossfold.InvalidJob, "beta"),
         ({"policy": tmp_path / "none.py"}, crossfold.PolicyError, "none.py"),
-        (
-            {"policy": policy("class A:\n    pass\n")},
-            crossfold.PolicyError,
-            "rules.py:1",
-        ),
+        ({"policy": policy("class A:\n    pass\n")}, crossfold.PolicyError, "rules.py:1"),
     ]:
         before = crossfold.stats()["fits_completed"]
         with pytest.raises(error, match=words):
@@ -184,14 +175,7 @@ def test_a_job_file_with_rules_and_an_ensemble(
     X, y = digits
     table = np.column_stack([X[:150], y[:150]])
     header = ",".join([*(f"p{i}" for i in range(64)), "digit"])
-    np.savetxt(
-        tmp_path / "digits.csv",
-        table,
-        fmt="%d",
-        delimiter=",",
-        header=header,
-        comments="",
-    )
+    np.savetxt(tmp_path / "digits.csv", table, fmt="%d", delimiter=",", header=header, comments="")
     policy(POLICY)
     job = tmp_path / "job.yaml"
     job.write_text(JOB, encoding="utf-8")
@@ -199,15 +183,7 @@ def test_a_job_file_with_rules_and_an_ensemble(
     environment = {**cluster.environment(), "PATH": "/nonexistent"}
 
     def run() -> subprocess.CompletedProcess[str]:
-        command = [
-            str(BINARY),
-            "run",
-            str(job),
-            "--python",
-            sys.executable,
-            "--slots",
-            "2",
-        ]
+        command = [str(BINARY), "run", str(job), "--python", sys.executable, "--slots", "2"]
         command += ["--out", str(tmp_path / "out")]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
 
@@ -247,34 +223,13 @@ ensemble:
 def test_a_job_file_with_a_stack(tmp_path: Path, cluster: PrivateCluster) -> None:
     X, y = load_iris(return_X_y=True)
     table = np.column_stack([X, y])
-    np.savetxt(
-        tmp_path / "iris.csv",
-        table,
-        fmt="%g",
-        delimiter=",",
-        header="a,b,c,d,kind",
-        comments="",
-    )
+    np.savetxt(tmp_path / "iris.csv", table, fmt="%g", delimiter=",", header="a,b,c,d,kind", comments="")
     job = tmp_path / "job.yaml"
 
     def run(text: str) -> subprocess.CompletedProcess[str]:
         job.write_text(text, encoding="utf-8")
-        command = [
-            str(BINARY),
-            "run",
-            str(job),
-            "--python",
-            sys.executable,
-            "--out",
-            str(tmp_path / "out"),
-        ]
-        return subprocess.run(
-            command,
-            env=cluster.environment(),
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
+        command = [str(BINARY), "run", str(job), "--python", sys.executable, "--out", str(tmp_path / "out")]
+        return subprocess.run(command, env=cluster.environment(), capture_output=True, text=True, timeout=90)
 
     done = run(STACK)
     assert done.returncode == 0, done.stderr

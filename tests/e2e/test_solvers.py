@@ -61,11 +61,7 @@ def test_one_factorisation_per_split(estimator: Any, y: Any) -> None:
     ("estimator", "grid", "y"),
     [
         (Lasso(), {"lasso__alpha": [0.5, 0.45, 0.4, 0.35, 0.3, 0.25]}, VALUES),
-        (
-            LogisticRegression(),
-            {"logisticregression__C": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]},
-            CLASSES,
-        ),
+        (LogisticRegression(), {"logisticregression__C": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}, CLASSES),
     ],
     ids=lambda it: type(it).__name__,
 )

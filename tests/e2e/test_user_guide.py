@@ -17,11 +17,7 @@ PAGES = sorted((REPOSITORY / "docs" / "user-guide").glob("*.md"))
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_runs(page: Path, shared_cluster: PrivateCluster, tmp_path: Path) -> None:
-    blocks = re.findall(
-        r"^```python\n(.*?)^```",
-        page.read_text(encoding="utf-8"),
-        re.DOTALL | re.MULTILINE,
-    )
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     # Not named after the page: joblib.py would hide joblib.
     script = tmp_path / "guide.py"
     script.write_text("\n".join(blocks), encoding="utf-8")

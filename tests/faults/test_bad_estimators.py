@@ -96,8 +96,7 @@ def no_worker_is_lost() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("act", "error"),
-    [(leave, SystemExit), (interrupt, KeyboardInterrupt), (raise_base, BaseException)],
+    ("act", "error"), [(leave, SystemExit), (interrupt, KeyboardInterrupt), (raise_base, BaseException)]
 )
 def test_what_scikit_learn_lets_through_is_raised(act: Callable[[], Any], error: type[BaseException]) -> None:
     raised = []

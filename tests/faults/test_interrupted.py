@@ -51,11 +51,7 @@ def interrupt(cluster: PrivateCluster, client_script: Path, gate: Gate, folder: 
 
 
 def test_a_search_stops_and_the_cluster_stays_usable(
-    cluster: PrivateCluster,
-    gate: Gate,
-    gated_search: Path,
-    tmp_path: Path,
-    right_answer: str,
+    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
 ) -> None:
     interrupt(cluster, gated_search, gate, tmp_path)
     assert len(cluster.daemons()) == 1

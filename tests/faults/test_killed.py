@@ -38,19 +38,11 @@ def is_running(pid: int) -> bool:
 
 def wait_for_end(pids: list[int], seconds: float) -> None:
     """Wait until none of the processes runs."""
-    wait_until(
-        lambda: not any(map(is_running, pids)),
-        seconds,
-        lambda: f"one of {pids} still runs",
-    )
+    wait_until(lambda: not any(map(is_running, pids)), seconds, lambda: f"one of {pids} still runs")
 
 
 def test_a_killed_slot_changes_nothing(
-    cluster: PrivateCluster,
-    gate: Gate,
-    gated_search: Path,
-    tmp_path: Path,
-    right_answer: str,
+    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
 ) -> None:
     client = cluster.start(gated_search, str(tmp_path))
     os.kill(gate.wait_for_fit(), signal.SIGKILL)
@@ -59,11 +51,7 @@ def test_a_killed_slot_changes_nothing(
 
 
 def test_every_slot_killed_twice_changes_nothing(
-    cluster: PrivateCluster,
-    gate: Gate,
-    gated_search: Path,
-    tmp_path: Path,
-    right_answer: str,
+    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
 ) -> None:
     client = cluster.start(gated_search, str(tmp_path))
     for _ in range(4):
@@ -73,11 +61,7 @@ def test_every_slot_killed_twice_changes_nothing(
 
 
 def test_a_killed_zygote_changes_nothing(
-    cluster: PrivateCluster,
-    gate: Gate,
-    gated_search: Path,
-    tmp_path: Path,
-    right_answer: str,
+    cluster: PrivateCluster, gate: Gate, gated_search: Path, tmp_path: Path, right_answer: str
 ) -> None:
     client = cluster.start(gated_search, str(tmp_path))
     gate.wait_for_fit()
@@ -91,16 +75,7 @@ def test_a_killed_zygote_changes_nothing(
 def external_worker(cluster: PrivateCluster, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`crossfold worker` with one slot on a cluster that runs."""
     worker = subprocess.Popen(
-        [
-            str(BINARY),
-            "worker",
-            "--dir",
-            str(folder),
-            "--slots",
-            "1",
-            "--python",
-            sys.executable,
-        ],
+        [str(BINARY), "worker", "--dir", str(folder), "--slots", "1", "--python", sys.executable],
         env=cluster.environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -113,11 +88,7 @@ def external_worker(cluster: PrivateCluster, folder: Path) -> Iterator[subproces
 
 
 def test_a_killed_worker_changes_nothing(
-    gate: Gate,
-    gated_search: Path,
-    script: Callable[..., Path],
-    tmp_path: Path,
-    right_answer: str,
+    gate: Gate, gated_search: Path, script: Callable[..., Path], tmp_path: Path, right_answer: str
 ) -> None:
     with PrivateCluster(idle_timeout="60s", slots=1) as cluster:
         cluster.run(script("import crossfold\ncrossfold.connect()\n", "connect.py"))
@@ -135,11 +106,7 @@ def test_a_killed_worker_changes_nothing(
 
 
 def test_a_killed_daemon_is_reported_and_the_next_search_works(
-    cluster: PrivateCluster,
-    gate: Gate,
-    script: Callable[..., Path],
-    tmp_path: Path,
-    right_answer: str,
+    cluster: PrivateCluster, gate: Gate, script: Callable[..., Path], tmp_path: Path, right_answer: str
 ) -> None:
     gated_search = script(
         GATED_SEARCH.replace("search.fit(", "try:\n    search.fit(").replace(

@@ -32,10 +32,7 @@ def test_a_poison_candidate_scores_error_score(way: str, reason: str) -> None:
         search.fit(X, Y)
 
     alone = OneProcess(SVC(), GRID, cv=3, refit=False).fit(X, Y)
-    scores, expected = (
-        search.cv_results_["mean_test_score"],
-        alone.cv_results_["mean_test_score"],
-    )
+    scores, expected = search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
     assert np.isnan(scores).tolist() == [False, True, False]
     assert scores[[0, 2]].tobytes() == expected[[0, 2]].tobytes()
     message = next(str(w.message) for w in caught if w.category is FitFailedWarning)
@@ -61,11 +58,7 @@ def test_a_poison_call_is_raised_and_the_backend_stays_usable() -> None:
     with parallel_config(backend="crossfold"):
         with pytest.raises(crossfold.PoisonFitError, match="9"):
             Parallel(n_jobs=2)(delayed(end_process)(i) for i in range(8))
-        assert Parallel(n_jobs=2)(delayed(end_process)(i) for i in range(3)) == [
-            0,
-            1,
-            2,
-        ]
+        assert Parallel(n_jobs=2)(delayed(end_process)(i) for i in range(3)) == [0, 1, 2]
 
 
 def test_every_attempt_is_counted_as_a_fault() -> None:

@@ -18,12 +18,7 @@ class Dask(serve.Runner):
     def start(self, processes: int) -> None:
         super().start(processes)
         self.client = Client(
-            LocalCluster(
-                n_workers=processes,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-            )
+            LocalCluster(n_workers=processes, threads_per_worker=1, processes=True, dashboard_address=None)
         )
 
     @contextlib.contextmanager

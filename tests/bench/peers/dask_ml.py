@@ -17,12 +17,7 @@ class DaskML(serve.Runner):
     def start(self, processes: int) -> None:
         super().start(processes)
         self.client = Client(
-            LocalCluster(
-                n_workers=processes,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-            )
+            LocalCluster(n_workers=processes, threads_per_worker=1, processes=True, dashboard_address=None)
         )
 
     def search(self, search: work.Search) -> Any:

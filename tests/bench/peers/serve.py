@@ -88,12 +88,7 @@ def _search(runner: Runner, case: str) -> dict[str, Any]:
         seconds = time.perf_counter() - began
     busy = sum(float(sum(results.get(key, ()))) for key in ("mean_fit_time", "mean_score_time"))
     scores = work.to_text(work.scores(results, search.folds))
-    return {
-        "seconds": seconds,
-        "scores": scores,
-        "busy": search.folds * busy,
-        "fits": runner.fits,
-    }
+    return {"seconds": seconds, "scores": scores, "busy": search.folds * busy, "fits": runner.fits}
 
 
 @contextlib.contextmanager
@@ -118,8 +113,4 @@ def _calls(runner: Runner, api: str) -> dict[str, Any]:
     return {"seconds": seconds}
 
 
-_HANDLERS: dict[str, Callable[..., dict[str, Any]]] = {
-    "start": _start,
-    "search": _search,
-    "calls": _calls,
-}
+_HANDLERS: dict[str, Callable[..., dict[str, Any]]] = {"start": _start, "search": _search, "calls": _calls}

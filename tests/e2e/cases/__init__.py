@@ -57,12 +57,7 @@ def _register(module: str, run: _Function, raises: type[Exception] | None) -> _F
 def classes(rows: int = 90, count: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A small classification problem: X of shape (rows, 6), y of shape (rows,)."""
     return make_classification(
-        rows,
-        n_features=6,
-        n_informative=4,
-        n_redundant=1,
-        n_classes=count,
-        random_state=seed,
+        rows, n_features=6, n_informative=4, n_redundant=1, n_classes=count, random_state=seed
     )
 
 

@@ -11,13 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    PredefinedSplit,
-    ShuffleSplit,
-    StratifiedKFold,
-)
+from sklearn.model_selection import GroupKFold, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -58,12 +52,7 @@ def learning_curve_of_a_regression_that_goes_on(ms: Any) -> Any:
     X, y = numbers()
     weight = {"sample_weight": np.linspace(0.5, 1.5, 90)}
     return ms.learning_curve(
-        SGDRegressor(random_state=0),
-        X,
-        y,
-        exploit_incremental_learning=True,
-        params=weight,
-        cv=KFold(3),
+        SGDRegressor(random_state=0), X, y, exploit_incremental_learning=True, params=weight, cv=KFold(3)
     )
 
 
@@ -86,12 +75,7 @@ def learning_curve_where_some_sizes_fail_for_good(ms: Any) -> Any:
     X, y = classes()
     y = np.sort(y)
     return ms.learning_curve(
-        LogisticRegression(),
-        X,
-        y,
-        train_sizes=[5, 60],
-        cv=KFold(3),
-        error_score="raise",
+        LogisticRegression(), X, y, train_sizes=[5, 60], cv=KFold(3), error_score="raise"
     )
 
 
@@ -125,12 +109,7 @@ def validation_curve_of_a_frame_with_groups_and_weights(ms: Any) -> Any:
 @case
 def validation_curve_with_a_value_that_fails(ms: Any) -> Any:
     return ms.validation_curve(
-        Fragile(),
-        *classes(),
-        param_name="power",
-        param_range=[1.0, 3.0],
-        cv=3,
-        error_score=-1.0,
+        Fragile(), *classes(), param_name="power", param_range=[1.0, 3.0], cv=3, error_score=-1.0
     )
 
 
@@ -140,18 +119,9 @@ def validation_curve_with_routed_metadata(ms: Any) -> Any:
     with sklearn.config_context(enable_metadata_routing=True):
         model = LogisticRegression(max_iter=300).set_fit_request(sample_weight=True)
         model.set_score_request(sample_weight=False)
-        params = {
-            "sample_weight": np.linspace(0.1, 2.0, 90),
-            "groups": np.arange(90) % 6,
-        }
+        params = {"sample_weight": np.linspace(0.1, 2.0, 90), "groups": np.arange(90) % 6}
         return ms.validation_curve(
-            model,
-            X,
-            y,
-            param_name="C",
-            param_range=[0.1, 1.0],
-            cv=GroupKFold(3),
-            params=params,
+            model, X, y, param_name="C", param_range=[0.1, 1.0], cv=GroupKFold(3), params=params
         )
 
 
@@ -200,10 +170,7 @@ def permutation_test_with_routed_metadata(ms: Any) -> Any:
     with sklearn.config_context(enable_metadata_routing=True):
         model = LogisticRegression(max_iter=300).set_fit_request(sample_weight=True)
         model.set_score_request(sample_weight=True)
-        params = {
-            "sample_weight": np.linspace(0.1, 2.0, 60),
-            "groups": np.arange(60) % 4,
-        }
+        params = {"sample_weight": np.linspace(0.1, 2.0, 60), "groups": np.arange(60) % 4}
         return ms.permutation_test_score(model, X, y, cv=GroupKFold(2), n_permutations=4, params=params)
 
 

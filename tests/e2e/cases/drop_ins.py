@@ -157,10 +157,7 @@ def a_search_of_ensembles(ms: Any) -> Any:
 
     ensembles = importlib.import_module(ms.__name__.replace("model_selection", "ensemble"))
     X, y = classes()
-    members = [
-        ("svc", SVC()),
-        ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
-    ]
+    members = [("svc", SVC()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
     stack = ensembles.StackingClassifier(members, DecisionTreeClassifier(max_depth=2, random_state=0), cv=2)
     bag = ensembles.BaggingClassifier(SVC(), n_estimators=3, random_state=0)
     vote = ensembles.VotingClassifier([("bag", bag), ("stack", stack)])

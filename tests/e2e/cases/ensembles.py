@@ -27,13 +27,7 @@ _LEARNED = (
     "classes_", "estimators_", "named_estimators_", "stack_method_", "n_features_in_", "feature_names_in_",
     "estimators_samples_", "estimators_features_", "oob_score_", "oob_decision_function_", "oob_prediction_",
 )  # fmt: skip
-_METHODS = (
-    "predict",
-    "predict_proba",
-    "decision_function",
-    "predict_log_proba",
-    "transform",
-)
+_METHODS = ("predict", "predict_proba", "decision_function", "predict_log_proba", "transform")
 
 
 def _view(ensemble: Any, X: Any) -> dict[str, Any]:
@@ -53,11 +47,7 @@ def _classifiers() -> list[tuple[str, Any]]:
 
 
 def _regressors() -> list[tuple[str, Any]]:
-    return [
-        ("ridge", Ridge()),
-        ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)),
-        ("svr", SVR()),
-    ]
+    return [("ridge", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3, random_state=0)), ("svr", SVR())]
 
 
 def _frame() -> tuple[pd.DataFrame, pd.Series]:
@@ -165,10 +155,7 @@ def stacking_of_regressors(es: Any) -> Any:
 def stacking_of_sparse_rows(es: Any) -> Any:
     X, y = classes()
     X = sparse.csr_matrix(np.where(np.abs(X) > 0.7, X, 0))
-    members = [
-        ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
-        ("svc", SVC()),
-    ]
+    members = [("tree", DecisionTreeClassifier(max_depth=3, random_state=0)), ("svc", SVC())]
     stack = es.StackingClassifier(members, cv=3, passthrough=True)
     view = _view(stack.fit(X, y), X)
     return {**view, "transform": view["transform"].toarray()}
@@ -179,10 +166,7 @@ def stacking_of_texts(es: Any) -> Any:
     X, y = _texts()
     members = [
         ("bayes", make_pipeline(TfidfVectorizer(), MultinomialNB())),
-        (
-            "svc",
-            make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LinearSVC(random_state=0)),
-        ),
+        ("svc", make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LinearSVC(random_state=0))),
     ]
     stack = es.StackingClassifier(members, cv=3).fit(X, y)
     return stack.predict_proba(X), stack.transform(X), stack.stack_method_
@@ -279,10 +263,7 @@ def stacking_with_a_final_estimator_of_another_kind(es: Any) -> Any:
 @ensemble_case
 def bagging_of_trees_with_scores_out_of_the_bag(es: Any) -> Any:
     X, y = classes()
-    return _view(
-        es.BaggingClassifier(n_estimators=25, oob_score=True, random_state=0).fit(X, y),
-        X,
-    )
+    return _view(es.BaggingClassifier(n_estimators=25, oob_score=True, random_state=0).fit(X, y), X)
 
 
 @ensemble_case
@@ -313,10 +294,7 @@ def bagging_that_grows(es: Any) -> Any:
 def bagging_of_sparse_rows_in_a_row_of_its_own(es: Any) -> Any:
     X, y = classes()
     X = sparse.csc_matrix(np.where(np.abs(X) > 0.7, X, 0))
-    return _view(
-        es.BaggingClassifier(SVC(), n_estimators=3, max_features=4, random_state=0).fit(X, y),
-        X,
-    )
+    return _view(es.BaggingClassifier(SVC(), n_estimators=3, max_features=4, random_state=0).fit(X, y), X)
 
 
 @ensemble_case

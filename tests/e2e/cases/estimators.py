@@ -42,10 +42,7 @@ def svc(ms: Any) -> Any:
 
 @case
 def svc_with_grids_that_leave_parameters_out(ms: Any) -> Any:
-    grids = [
-        {"kernel": ["linear"], "C": [1, 10]},
-        {"kernel": ["rbf"], "gamma": [0.1, 0.01]},
-    ]
+    grids = [{"kernel": ["linear"], "C": [1, 10]}, {"kernel": ["rbf"], "gamma": [0.1, 0.01]}]
     return _grid(ms, SVC(), grids, *classes())
 
 
@@ -56,34 +53,17 @@ def svc_probabilities_by_platt_scaling(ms: Any) -> Any:
 
 @case
 def logistic_regression_with_convergence_warnings(ms: Any) -> Any:
-    return _grid(
-        ms,
-        LogisticRegression(max_iter=3),
-        {"C": np.logspace(-2, 2, 4)},
-        *classes(),
-        cv=3,
-    )
+    return _grid(ms, LogisticRegression(max_iter=3), {"C": np.logspace(-2, 2, 4)}, *classes(), cv=3)
 
 
 @case
 def ridge(ms: Any) -> Any:
-    return _grid(
-        ms,
-        Ridge(),
-        {"alpha": np.logspace(-3, 3, 5), "solver": ["svd", "cholesky"]},
-        *numbers(),
-    )
+    return _grid(ms, Ridge(), {"alpha": np.logspace(-3, 3, 5), "solver": ["svd", "cholesky"]}, *numbers())
 
 
 @case
 def lasso(ms: Any) -> Any:
-    return _grid(
-        ms,
-        Lasso(),
-        {"alpha": [0.01, 0.1, 1.0]},
-        *numbers(),
-        scoring="neg_mean_squared_error",
-    )
+    return _grid(ms, Lasso(), {"alpha": [0.01, 0.1, 1.0]}, *numbers(), scoring="neg_mean_squared_error")
 
 
 @case
@@ -109,13 +89,7 @@ def histogram_boosting_with_missing_values(ms: Any) -> Any:
 @case
 def gradient_boosting(ms: Any) -> Any:
     model = GradientBoostingClassifier(n_estimators=6, random_state=1)
-    return _grid(
-        ms,
-        model,
-        {"learning_rate": [0.05, 0.2], "subsample": [0.7, 1.0]},
-        *classes(),
-        cv=3,
-    )
+    return _grid(ms, model, {"learning_rate": [0.05, 0.2], "subsample": [0.7, 1.0]}, *classes(), cv=3)
 
 
 @case
@@ -171,10 +145,7 @@ def calibrated_classifier(ms: Any) -> Any:
 
 @case
 def stacked_and_voting_classifiers(ms: Any) -> Any:
-    members = [
-        ("bayes", GaussianNB()),
-        ("tree", DecisionTreeClassifier(max_depth=2, random_state=0)),
-    ]
+    members = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=2, random_state=0))]
     stack = StackingClassifier(members, final_estimator=LogisticRegression(), cv=2)
     vote = VotingClassifier(members, voting="soft")
     return _grid(ms, Pipeline([("model", stack)]), {"model": [stack, vote]}, *classes(), cv=3)
@@ -197,12 +168,7 @@ def kmeans_without_y(ms: Any) -> Any:
 def kernel_density_without_y(ms: Any) -> Any:
     X, _ = numbers()
     search = ms.GridSearchCV(KernelDensity(), {"bandwidth": [0.5, 1.0, 2.0]}, cv=4).fit(X)
-    return (
-        search.cv_results_,
-        search.best_index_,
-        search.best_score_,
-        search.score_samples(X),
-    )
+    return search.cv_results_, search.best_index_, search.best_score_, search.score_samples(X)
 
 
 @case

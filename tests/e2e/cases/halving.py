@@ -68,12 +68,7 @@ def halving_with_aggressive_elimination_and_weights(ms: Any) -> Any:
 def halving_within_groups(ms: Any) -> Any:
     X, y = classes(120)
     search = ms.HalvingGridSearchCV(
-        SVC(),
-        {"C": [0.1, 1.0, 10.0]},
-        cv=GroupKFold(2),
-        random_state=0,
-        min_resources=40,
-        factor=2,
+        SVC(), {"C": [0.1, 1.0, 10.0]}, cv=GroupKFold(2), random_state=0, min_resources=40, factor=2
     )
     return _view(search.fit(X, y, groups=np.arange(120) % 3), X)
 

@@ -48,16 +48,8 @@ def _frame() -> tuple[pd.DataFrame, pd.Series]:
 def _columns() -> ColumnTransformer:
     return ColumnTransformer(
         [
-            (
-                "numbers",
-                make_pipeline(SimpleImputer(), StandardScaler()),
-                ["width", "height", "age"],
-            ),
-            (
-                "words",
-                OneHotEncoder(handle_unknown="ignore"),
-                make_column_selector(pattern="town|note"),
-            ),
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["width", "height", "age"]),
+            ("words", OneHotEncoder(handle_unknown="ignore"), make_column_selector(pattern="town|note")),
         ]
     )
 
@@ -117,10 +109,7 @@ def coo_matrix(ms: Any) -> Any:
 def texts_as_a_list(ms: Any) -> Any:
     X, y = _texts()
     pipeline = make_pipeline(TfidfVectorizer(), MultinomialNB())
-    grid = {
-        "tfidfvectorizer__ngram_range": [(1, 1), (1, 2)],
-        "multinomialnb__alpha": [0.1, 1.0],
-    }
+    grid = {"tfidfvectorizer__ngram_range": [(1, 1), (1, 2)], "multinomialnb__alpha": [0.1, 1.0]}
     return search_view(ms.GridSearchCV(pipeline, grid, cv=4).fit(X, y), X)
 
 
@@ -259,6 +248,5 @@ def three_dimensional_rows(ms: Any) -> Any:
 
     X, y = classes()
     return search_view(
-        ms.GridSearchCV(Flat(), {"power": [1.0, 2.0]}, cv=3).fit(X.reshape(90, 2, 3), y),
-        X.reshape(90, 2, 3),
+        ms.GridSearchCV(Flat(), {"power": [1.0, 2.0]}, cv=3).fit(X.reshape(90, 2, 3), y), X.reshape(90, 2, 3)
     )

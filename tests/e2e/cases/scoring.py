@@ -99,10 +99,7 @@ def randomized_search_over_distributions(ms: Any) -> Any:
 @case
 def randomized_search_over_lists(ms: Any) -> Any:
     X, y = classes()
-    space = [
-        {"max_depth": randint(1, 6)},
-        {"criterion": ["gini", "entropy"], "min_samples_leaf": [1, 2]},
-    ]
+    space = [{"max_depth": randint(1, 6)}, {"criterion": ["gini", "entropy"], "min_samples_leaf": [1, 2]}]
     search = ms.RandomizedSearchCV(
         _TREE,
         space,
@@ -131,10 +128,7 @@ def ties_between_candidates(ms: Any) -> Any:
 @case
 def parameters_of_mixed_types(ms: Any) -> Any:
     X, y = classes()
-    grid = {
-        "max_features": [1, 0.5, "sqrt", None],
-        "class_weight": [None, {0: 2, 1: 1, 2: 1}, "balanced"],
-    }
+    grid = {"max_features": [1, 0.5, "sqrt", None], "class_weight": [None, {0: 2, 1: 1, 2: 1}, "balanced"]}
     return search_view(ms.GridSearchCV(_TREE, grid, cv=2).fit(X, y), X)
 
 
@@ -142,8 +136,4 @@ def parameters_of_mixed_types(ms: Any) -> Any:
 def a_refit_search_scores_new_rows(ms: Any) -> Any:
     X, y = classes()
     search = ms.GridSearchCV(LogisticRegression(max_iter=300), {"C": [0.1, 1.0]}, scoring="neg_log_loss")
-    return (
-        search.fit(X[:60], y[:60]).score(X[60:], y[60:]),
-        search.classes_,
-        search.n_features_in_,
-    )
+    return search.fit(X[:60], y[:60]).score(X[60:], y[60:]), search.classes_, search.n_features_in_

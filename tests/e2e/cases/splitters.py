@@ -38,10 +38,7 @@ def _classify(ms: Any, cv: Any, groups: Any = None) -> dict[str, Any]:
 
 def _regress(ms: Any, cv: Any, rows: int = 60, scoring: str | None = None) -> dict[str, Any]:
     X, y = numbers(rows)
-    return search_view(
-        ms.GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=cv, scoring=scoring).fit(X, y),
-        X,
-    )
+    return search_view(ms.GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=cv, scoring=scoring).fit(X, y), X)
 
 
 @case
@@ -140,10 +137,7 @@ def list_of_splits(ms: Any) -> Any:
 
 @case
 def generator_of_splits(ms: Any) -> Any:
-    return _classify(
-        ms,
-        (split for split in KFold(3, shuffle=True, random_state=0).split(np.zeros(90))),
-    )
+    return _classify(ms, (split for split in KFold(3, shuffle=True, random_state=0).split(np.zeros(90))))
 
 
 @case
