@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
@@ -17,6 +18,9 @@ const (
 	storing = 8
 	// batchBytes is the most that results of calls may take in one message.
 	batchBytes = 512 << 10
+	// storePause is the least time between two messages with results of a task's fits: those that take
+	// a millisecond share one. A process that dies takes nothing with it that has come here.
+	storePause = 20 * time.Millisecond
 )
 
 // publisher sends the results of one task on as they come.
@@ -39,10 +43,13 @@ type publisher struct {
 	// fits wait while earlier ones are stored: they share the next message and its sync.
 	fits   []*pb.Result
 	storer bool
+	// stored is when the last message went out, ended is closed when no more fits come.
+	stored time.Time
+	ended  chan struct{}
 }
 
 func newPublisher(ctx context.Context, q queue.Queue, worker string, task *pb.Task) *publisher {
-	p := &publisher{queue: q, worker: worker, task: task}
+	p := &publisher{queue: q, worker: worker, task: task, ended: make(chan struct{})}
 	p.group, p.ctx = errgroup.WithContext(ctx)
 	p.group.SetLimit(storing)
 	return p
@@ -91,10 +98,13 @@ func (p *publisher) store(result *pb.Result) {
 // storeFits stores what waits until nothing does.
 func (p *publisher) storeFits() error {
 	for {
+		p.pause()
 		p.mu.Lock()
 		fits := p.fits
 		p.fits = nil
-		p.storer = len(fits) > 0
+		if p.storer = len(fits) > 0; p.storer {
+			p.stored = time.Now()
+		}
 		p.mu.Unlock()
 		if len(fits) == 0 {
 			return nil
@@ -103,6 +113,23 @@ func (p *publisher) storeFits() error {
 			return fmt.Errorf("workers: publish %d results of job %s: %w: %w",
 				len(fits), p.task.GetJobId(), errStore, err)
 		}
+	}
+}
+
+// pause waits until the next message may go out.
+func (p *publisher) pause() {
+	p.mu.Lock()
+	rest := storePause - time.Since(p.stored)
+	p.mu.Unlock()
+	if rest <= 0 {
+		return
+	}
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.ended:
+	case <-p.ctx.Done():
 	}
 }
 
@@ -134,5 +161,6 @@ func (p *publisher) flush() {
 // wait returns when everything taken is stored, or the error why it is not.
 func (p *publisher) wait() error {
 	p.flush()
+	close(p.ended)
 	return p.group.Wait()
 }

@@ -25,12 +25,11 @@ from crossfold.v1.bridge_pb2 import ChildReady, Done, Finished, FromChild, Run, 
 
 _PR_SET_PDEATHSIG = 1
 
-# A write costs about 10 microseconds on both sides, as much as a small call, and a message of results
-# that is stored costs more. So the results of calls shorter than SHORT, and of fits, wait for company
-# until a pause since the last write; one that is followed by a long call or fit waits for that.
+# A write costs about 10 microseconds on both sides, as much as a small call. So the results of calls
+# shorter than SHORT wait for company until PAUSE has passed since the last write; one that is followed
+# by a long call waits for that. A fit begins when those before it are safe.
 _SHORT_SECONDS = 0.0005
 _PAUSE_SECONDS = 0.005
-_PAUSE_OF_FITS_SECONDS = 0.02
 
 
 def main(descriptors: list[int], parent: int, rehearse: bool = False) -> None:
@@ -126,13 +125,12 @@ class _Child:
 
     def _run(self, run: Run) -> None:
         limited = run.task.HasField("limits")  # Go counts from the message
-        pause = _PAUSE_OF_FITS_SECONDS if run.task.fits else _PAUSE_SECONDS
         for unit in self._runner.units(run):
             self._progress.begin(unit.index)
             if limited:
                 self._add(FromChild(started=Started(index=unit.index)))
                 self._flush()
-            elif self._pending and time.monotonic() - self._written > pause:
+            elif self._pending and (unit.is_fit or time.monotonic() - self._written > _PAUSE_SECONDS):
                 self._flush()
             result = unit.run()
             if os.getpid() != self._pid:
