@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -38,6 +39,7 @@ func (d *digest) Write(data []byte) (int, error) {
 		d.leaf, data = append(d.leaf, data[:n]...), data[n:]
 		if len(d.leaf) > leafBytes {
 			d.seal()
+			d.leaf = slices.Grow(d.leaf, leafBytes) // one that is large so far may have another
 		}
 	}
 	return written, nil
@@ -45,7 +47,7 @@ func (d *digest) Write(data []byte) (int, error) {
 
 func (d *digest) seal() {
 	leaf, sum := d.leaf, new([sha256.Size]byte)
-	d.leaf, d.leaves = append(make([]byte, 0, 1+leafBytes), ofLeaf), append(d.leaves, sum)
+	d.leaf, d.leaves = []byte{ofLeaf}, append(d.leaves, sum)
 	d.turns <- struct{}{}
 	d.busy.Go(func() {
 		*sum = sha256.Sum256(leaf)

@@ -1,9 +1,10 @@
 // Package store keeps content-addressed objects as files in one folder.
 //
 // An object's file name is exactly its id: a kind, a dash and the lower-case hex SHA-256 of its
-// bytes, taken in pieces (see digest). Objects never change. A writer, Go or Python, writes `.tmp-<pid>-<random>` in the same
-// folder, hashes what it writes, syncs it, makes it read-only (0444) and renames it into place, so
-// a file that bears an id is whole. A rename never touches the bytes that other processes map.
+// bytes, taken in pieces (see digest). Objects never change. A writer, Go or Python, writes
+// `.tmp-<pid>-<random>` in the same folder, hashes what it writes, syncs it, makes it read-only (0444)
+// and renames it into place, so a file that bears an id is whole. A rename never touches the bytes
+// that other processes map.
 package store
 
 import (

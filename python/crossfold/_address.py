@@ -64,11 +64,3 @@ class Address:
         digest = hashlib.sha256(_OF_LEAF)
         digest.update(leaf)
         self._leaves[position] = digest.digest()
-
-
-def address_of(data: bytes | memoryview) -> str:
-    """The address of these bytes, 64 hex digits."""
-    address = Address()
-    for done in address.update(memoryview(data)):
-        done.result()
-    return address.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import numbers
@@ -60,9 +61,9 @@ class Options:
         given = {name: getattr(self, name) for name in ALL if name not in _IDLE_AT_HOME}
         return [name for name, value in given.items() if value is not None and value is not False]
 
-    @property
+    @functools.cached_property
     def needs_fits(self) -> list[str]:
-        """Those that need to know what a fit is; the limits hold for any call."""
+        """Those that need to know what a fit is; the limits hold for any call. Asked for every call."""
         return [name for name in self.active if name not in _FOR_CALLS]
 
     @property

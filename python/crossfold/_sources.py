@@ -52,8 +52,6 @@ def own_modules() -> dict[str, str]:
 
 def _lies_in_installed(package: str) -> bool:
     """Whether all of a package is where installations put it."""
-    if package == "__main__":
-        return False
     folders = getattr(sys.modules.get(package), "__dict__", {}).get("__path__")
     return isinstance(folders, list) and bool(folders) and all(map(_is_put_there, folders))
 

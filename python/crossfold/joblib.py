@@ -66,8 +66,6 @@ class CrossfoldBackend(ParallelBackendBase):
         self._window = window
         self._name = name
         self._options = options
-        # Asked for every call: it must not cost one.
-        self._needs_fits = bool(options.needs_fits)
         self._kept_datasets = datasets
         self._datasets = datasets or Datasets()
         self.parallel: Any = None
@@ -143,7 +141,7 @@ class CrossfoldBackend(ParallelBackendBase):
         """Hand one batch to the cluster; its callback gets the Outcome."""
         assert callback is not None
         fits = lift(func.items)
-        if fits is None and self._needs_fits:
+        if fits is None and self._options.needs_fits:
             callback(Outcome(error=_not_lifted(self._options)))
         elif fits is None:
             self._call_job(func).submit(func, callback)

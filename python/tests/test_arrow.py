@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 import scipy.sparse as sp
+from double import address_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from crossfold import _arrow
-from crossfold._address import LEAF_BYTES, Address, address_of
+from crossfold._address import LEAF_BYTES, Address
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

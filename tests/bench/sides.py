@@ -238,7 +238,7 @@ class Sides:
     def processes(self, name: str) -> list[psutil.Process]:
         """Every process of a side, its script first."""
         own = self.cluster.processes() if name == OURS else []
-        return list({process.pid: process for process in [*self._sides[name].processes(), *own]}.values())
+        return list(dict.fromkeys([*self._sides[name].processes(), *own]))
 
     def check(self) -> None:
         """Compare every peer's last scores with Crossfold's; raise ResultsDiffer."""

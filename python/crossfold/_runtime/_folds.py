@@ -14,7 +14,6 @@ import contextlib
 import os
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, get_tags
 
 from crossfold._runtime import _ways
+from crossfold._runtime._objects import Recent
 from crossfold._runtime._parts import Made, Part, Parts, alone, size_of
 
 # Measured on arrays of 1 to 500 MB, in seconds of CPU a GB: taking rows 0.4 (0.2 below 32 MB, where
@@ -45,22 +45,11 @@ _SETTINGS = ("_parent_callback_ctx", "_metadata_request")
 _Call = Callable[..., Any]
 
 
-class SmallRows:
-    """The small train and test rows that one process took last."""
+class SmallRows(Recent[tuple[Any, Any, Any]]):
+    """The small train and test rows that one process took last, with the X and y they are from."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Any, Any, Any]] = OrderedDict()
-
-    def take(self, key: str, X: Any, y: Any, make: _Call) -> Any:
-        """Return copies of what ``make`` returns for X and y: two arrays, or one and None."""
-        known = self._kept.get(key)
-        if known is None or known[0] is not X or known[1] is not y:
-            known = self._kept[key] = (X, y, make())
-            if len(self._kept) > _SMALL_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        values, target = known[2]
-        return values.copy("K"), None if target is None else target.copy("K")
+        super().__init__(_SMALL_KEPT)
 
 
 class Folds:
@@ -95,14 +84,12 @@ class Folds:
         side = "train" if len(rows) == 1 else "test"
         size = size_of(X) * len(rows[0]) // max(X.shape[0], 1) if _is_known(X) else 0
         self._large = self._large or size >= _LEAST_BYTES
-        small = self._fits > 1 and size <= _SMALL_BYTES and _is_plain(X) and (y is None or _is_plain(y))
-        if not small and not self._pays(size):
-            return original(estimator, X, y, *rows)
-        pairwise = get_tags(estimator).input_tags.pairwise
         if not self._pays(size):
-            if pairwise:
+            small = self._fits > 1 and size <= _SMALL_BYTES and _is_plain(X) and (y is None or _is_plain(y))
+            if not small or get_tags(estimator).input_tags.pairwise:
                 return original(estimator, X, y, *rows)
-            return self._small.take(f"{self._key}-{side}", X, y, lambda: original(estimator, X, y, *rows))
+            return self._copies(side, X, y, lambda: original(estimator, X, y, *rows))
+        pairwise = get_tags(estimator).input_tags.pairwise
         name = f"{side}-pairwise" if pairwise else side
 
         def make() -> tuple[Any, Iterable[Any] | None]:
@@ -117,6 +104,12 @@ class Folds:
         if type(values) is np.ndarray and _only_reads(estimator):
             self._named.append((values, name))
         return values, None if y is None else _safe_indexing(y, rows[0])
+
+    def _copies(self, side: str, X: Any, y: Any, take: _Call) -> Any:
+        # X and y are kept with their rows, so that their ids stay what they are.
+        key = f"{self._key}-{side}-{id(X)}-{id(y)}"
+        *_, (values, target) = self._small.get(key, lambda: (X, y, take()))
+        return values.copy("K"), None if target is None else target.copy("K")
 
     @property
     def may_convert(self) -> bool:

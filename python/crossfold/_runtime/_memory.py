@@ -49,7 +49,10 @@ class Memory:
         """The next fits work on so many bytes of data."""
         kept = _KEPT * data_bytes if data_bytes >= _LEAST_BYTES and _library() is not None else 0
         if bool(kept) != bool(self._kept):
-            _set(_KEEPING if kept else _DEFAULTS)
+            for option, value in (_KEEPING if kept else _DEFAULTS).items():
+                _library().mallopt(option, value)
+            if not kept:
+                _trim()
         self._kept = kept
 
     def after_fit(self) -> None:
@@ -72,13 +75,6 @@ def _library() -> Any:
     library.mallinfo2.restype = _Info
     library.malloc_trim.argtypes = [ctypes.c_size_t]
     return library
-
-
-def _set(options: dict[int, int]) -> None:
-    for option, value in options.items():
-        _library().mallopt(option, value)
-    if options is _DEFAULTS:
-        _trim()
 
 
 def _free_bytes() -> int:

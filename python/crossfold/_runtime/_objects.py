@@ -33,10 +33,10 @@ class Objects:
     """What the tasks of one process refer to by id."""
 
     def __init__(self) -> None:
-        self._datasets: _Recent[tuple[Any, Any]] = _Recent(4)
-        self._arrays: _Recent[Any] = _Recent(16)
-        self._splits: _Recent[tuple[NDArray[np.int64], NDArray[np.int64]]] = _Recent(64)
-        self._codes: _Recent[dict[str, Any]] = _Recent(4)
+        self._datasets: Recent[tuple[Any, Any]] = Recent(4)
+        self._arrays: Recent[Any] = Recent(16)
+        self._splits: Recent[tuple[NDArray[np.int64], NDArray[np.int64]]] = Recent(64)
+        self._codes: Recent[dict[str, Any]] = Recent(4)
 
     def dataset(self, store_dir: str, dataset_id: str) -> tuple[Any, Any]:
         """Return (X, y), mapped."""
@@ -62,7 +62,7 @@ class Objects:
         return _Unpickler(io.BytesIO(data), self._arrays, store_dir).load()
 
 
-class _Recent(Generic[T]):
+class Recent(Generic[T]):
     """The values used last, by key."""
 
     def __init__(self, size: int) -> None:
@@ -80,7 +80,7 @@ class _Recent(Generic[T]):
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream: io.BytesIO, arrays: _Recent[Any], store_dir: str) -> None:
+    def __init__(self, stream: io.BytesIO, arrays: Recent[Any], store_dir: str) -> None:
         super().__init__(stream)
         self._arrays = arrays
         self._store_dir = store_dir
