@@ -1,7 +1,7 @@
 // Package store keeps content-addressed objects as files in one folder.
 //
-// An object's file name is exactly its id: a kind, a dash and the lower-case hex SHA-256 of its
-// bytes, taken in pieces (see digest). Objects never change. A writer, Go or Python, writes
+// An object's file name is exactly its id: a kind, a dash and the lower-case hex BLAKE3 of its
+// bytes. Objects never change. A writer, Go or Python, writes
 // `.tmp-<pid>-<random>` in the same folder, hashes what it writes, syncs it, makes it read-only (0444)
 // and renames it into place, so a file that bears an id is whole. A rename never touches the bytes
 // that other processes map.
@@ -9,6 +9,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"lukechampine.com/blake3"
 )
 
 var (
@@ -29,6 +32,9 @@ var (
 	// ErrInvalidRange says that a byte range starts outside its object.
 	ErrInvalidRange = errors.New("invalid byte range")
 )
+
+// newHash is what addresses objects; the Python side uses the same.
+func newHash() *blake3.Hasher { return blake3.New(32, nil) }
 
 // Kind is what an object holds; its id starts with it.
 type Kind string
@@ -98,12 +104,12 @@ func (s *Store) Put(ctx context.Context, kind Kind, r io.Reader) (id string, siz
 		return "", 0, err
 	}
 	defer tmp.discard()
-	hash := newDigest()
+	hash := newHash()
 	size, err = io.Copy(io.MultiWriter(tmp.file, hash), contextReader{ctx, r})
 	if err != nil {
 		return "", 0, fmt.Errorf("store: write %s object: %w", kind, err)
 	}
-	id = string(kind) + "-" + hash.hex()
+	id = string(kind) + "-" + hex.EncodeToString(hash.Sum(nil))
 	return id, size, s.commit(tmp, id)
 }
 
@@ -114,7 +120,7 @@ func (s *Store) PutExpect(ctx context.Context, id string, r io.Reader) error {
 		return err
 	}
 	var tmp *tempFile
-	hash := newDigest()
+	hash := newHash()
 	sink := io.Writer(hash)
 	if !s.Has(id) {
 		var err error
@@ -127,7 +133,7 @@ func (s *Store) PutExpect(ctx context.Context, id string, r io.Reader) error {
 	if _, err := io.Copy(sink, contextReader{ctx, r}); err != nil {
 		return fmt.Errorf("store: write %s: %w", id, err)
 	}
-	if got := id[:3] + hash.hex(); got != id {
+	if got := id[:3] + hex.EncodeToString(hash.Sum(nil)); got != id {
 		return fmt.Errorf("store: %w: the bytes sent as %s are %s; send the object again", ErrHashMismatch, id, got)
 	}
 	if tmp == nil {

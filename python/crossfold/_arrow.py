@@ -26,10 +26,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
-
-from crossfold._address import Address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +47,7 @@ _MAPPED_BUFFER_BYTES = 1 << 20
 
 
 def write_dataset(store_dir: str, X: Any, y: Any = None) -> str:
-    """Write X (n rows) and y (n values or None) as one dataset; return its id ``ds-<sha256>``.
+    """Write X (n rows) and y (n values or None) as one dataset; return its id ``ds-<blake3>``.
 
     Raises whatever pickling raises when X or y is of a kind that only pickle can carry and cannot.
     """
@@ -72,7 +69,7 @@ def write_dataset(store_dir: str, X: Any, y: Any = None) -> str:
 
 
 def write_batch(store_dir: str, batch: pa.RecordBatch) -> str:
-    """Write one record batch as a dataset; return its id ``ds-<sha256>``."""
+    """Write one record batch as a dataset; return its id ``ds-<blake3>``."""
     import pyarrow as pa
     import pyarrow.ipc
 
@@ -111,7 +108,7 @@ def open_table(store_dir: str, dataset_id: str) -> pa.Table:
 
 
 def write_split(store_dir: str, train: Any, test: Any) -> tuple[str, int, int]:
-    """Write one split; return its id ``sp-<sha256>`` and the numbers of train and test rows.
+    """Write one split; return its id ``sp-<blake3>`` and the numbers of train and test rows.
 
     ``train`` and ``test`` are 1-D row numbers or boolean masks. Raises TypeError for anything else.
     """
@@ -134,7 +131,7 @@ def open_split(store_dir: str, split_id: str) -> tuple[NDArray[np.int64], NDArra
 
 
 def write_blob(store_dir: str, data: Buffer) -> str:
-    """Write bytes; return their id ``bl-<sha256>``."""
+    """Write bytes; return their id ``bl-<blake3>``."""
     with _new_object(store_dir, "bl") as target:
         target.write(data)
     return target.id
@@ -188,30 +185,25 @@ class _Target:
     """A file-like object that hashes what it writes to a new object of the store."""
 
     def __init__(self, fd: int) -> None:
+        from blake3 import blake3
+
         self.id = ""
         self.closed = False
         self.size = 0
         self._fd = fd
-        self._address = Address()
+        self._hash = blake3()
 
     def write(self, data: Buffer) -> int:
         # pyarrow hands over its own Buffer for column data: a view avoids a copy of it.
         view = memoryview(data).cast("B")
-        hashing = self._address.update(view)
-        try:
-            self._write(view)
-        finally:
-            # What pyarrow hands over is valid only until this returns.
-            wait(hashing)
-        self.size += len(view)
-        return len(view)
-
-    def _write(self, view: memoryview) -> None:
+        self.size += (written := len(view))
+        self._hash.update(view)
         while view:
             view = view[os.write(self._fd, view) :]
+        return written
 
     def hexdigest(self) -> str:
-        return self._address.hexdigest()
+        return self._hash.hexdigest()
 
     def tell(self) -> int:
         return self.size

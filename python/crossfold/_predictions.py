@@ -46,7 +46,7 @@ class Predictions:
 
 
 def write(store_dir: str, table: Predictions) -> str:
-    """Store a table; return its id ``ds-<sha256>``."""
+    """Store a table; return its id ``ds-<blake3>``."""
     import pyarrow as pa
 
     header = {"method": table.method, "kind": table.kind, "dataset_rows": table.dataset_rows}

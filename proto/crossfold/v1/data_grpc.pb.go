@@ -32,8 +32,7 @@ const (
 // Data moves store objects between hosts. On one host nobody calls it: client, coordinator and
 // workers share the store folder and rename files into place.
 //
-// An object's id is a kind, a dash and lower-case hex: SHA-256(1, SHA-256(0, piece)...) over its bytes
-// in pieces of 4 MiB, an empty object being one empty piece:
+// An object's id is a kind, a dash and the lower-case hex BLAKE3 (32 bytes) of its bytes:
 //
 //	ds-…  a dataset, an Arrow IPC file
 //	sp-…  the rows of one split, an Arrow IPC file: column `rows` (int64), record batch 0 is the
@@ -94,8 +93,7 @@ type Data_GetClient = grpc.ServerStreamingClient[GetResponse]
 // Data moves store objects between hosts. On one host nobody calls it: client, coordinator and
 // workers share the store folder and rename files into place.
 //
-// An object's id is a kind, a dash and lower-case hex: SHA-256(1, SHA-256(0, piece)...) over its bytes
-// in pieces of 4 MiB, an empty object being one empty piece:
+// An object's id is a kind, a dash and the lower-case hex BLAKE3 (32 bytes) of its bytes:
 //
 //	ds-…  a dataset, an Arrow IPC file
 //	sp-…  the rows of one split, an Arrow IPC file: column `rows` (int64), record batch 0 is the

@@ -29,8 +29,7 @@ class DataStub:
     """Data moves store objects between hosts. On one host nobody calls it: client, coordinator and
     workers share the store folder and rename files into place.
 
-    An object's id is a kind, a dash and lower-case hex: SHA-256(1, SHA-256(0, piece)...) over its bytes
-    in pieces of 4 MiB, an empty object being one empty piece:
+    An object's id is a kind, a dash and the lower-case hex BLAKE3 (32 bytes) of its bytes:
     ds-…  a dataset, an Arrow IPC file
     sp-…  the rows of one split, an Arrow IPC file: column `rows` (int64), record batch 0 is the
     train rows, record batch 1 the test rows
@@ -59,8 +58,7 @@ class DataServicer:
     """Data moves store objects between hosts. On one host nobody calls it: client, coordinator and
     workers share the store folder and rename files into place.
 
-    An object's id is a kind, a dash and lower-case hex: SHA-256(1, SHA-256(0, piece)...) over its bytes
-    in pieces of 4 MiB, an empty object being one empty piece:
+    An object's id is a kind, a dash and the lower-case hex BLAKE3 (32 bytes) of its bytes:
     ds-…  a dataset, an Arrow IPC file
     sp-…  the rows of one split, an Arrow IPC file: column `rows` (int64), record batch 0 is the
     train rows, record batch 1 the test rows
@@ -107,8 +105,7 @@ class Data:
     """Data moves store objects between hosts. On one host nobody calls it: client, coordinator and
     workers share the store folder and rename files into place.
 
-    An object's id is a kind, a dash and lower-case hex: SHA-256(1, SHA-256(0, piece)...) over its bytes
-    in pieces of 4 MiB, an empty object being one empty piece:
+    An object's id is a kind, a dash and the lower-case hex BLAKE3 (32 bytes) of its bytes:
     ds-…  a dataset, an Arrow IPC file
     sp-…  the rows of one split, an Arrow IPC file: column `rows` (int64), record batch 0 is the
     train rows, record batch 1 the test rows
