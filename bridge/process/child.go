@@ -183,17 +183,36 @@ func (c *Child) exchange(run *pb.Run, emit func(message *pb.FromChild, more bool
 	if _, err := c.conn.Write(frame); err != nil {
 		return c.explain(err)
 	}
+	pace := newPace(run.GetTask())
 	for {
 		message := new(pb.FromChild)
 		if err := c.frames.message(message); err != nil {
 			return c.explain(err)
 		}
-		if err := emit(message, c.reader.Buffered() > 0); err != nil {
+		pace.take(message)
+		more := c.reader.Buffered() > 0
+		if err := emit(message, more); err != nil {
 			return errors.Join(err, c.Kill())
 		}
 		if message.GetDone() != nil {
 			return nil
 		}
+		if !more {
+			c.rest(pace.rest())
+		}
+	}
+}
+
+// rest waits for so long, or until the process has ended.
+func (c *Child) rest(duration time.Duration) {
+	if duration <= 0 {
+		return
+	}
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.exited:
 	}
 }
 

@@ -22,6 +22,11 @@ from crossfold.v1 import job_pb2_grpc
 # Units after which a message goes out: the first ones should not wait for many others.
 _BATCH = 128
 
+# Units that a caller may be ahead of the sender. A busy caller lets the interpreter go for 5 ms at a time
+# only, and the sender, who writes files at first, gives it up at each: it would begin after the caller ends.
+_AHEAD = 16
+_AHEAD_SECONDS = 0.5
+
 # How long the cluster may take to answer the end of the requests with the end of the events.
 _FAREWELL_SECONDS = 0.5
 
@@ -51,6 +56,7 @@ class Session:
         # What the reader's callbacks send, until its message is done: to wake the sender for each
         # would cost more than the rest of a small call.
         self._held: list[_Item] = []
+        self._caught_up = threading.Event()
         self._sender_id = 0
         self._stream: Any = stub.Session(self._requests())
         self._reader = threading.Thread(target=self._read, name="crossfold-reader", daemon=True)
@@ -67,11 +73,15 @@ class Session:
             self._jobs.pop(job.id, None)
 
     def send(self, job: Job, item: Unit | pb.SessionRequest) -> None:
-        """Queue one unit or request of a job; never blocks."""
+        """Queue one unit or request of a job; a caller waits a moment for a sender that is far behind."""
         if self.error is None and threading.get_ident() == self._reader.ident:
             self._held.append((job, item))
             return
         self._outbox.put([(job, item)])
+        if self._outbox.qsize() >= _AHEAD and not self.is_own_thread():
+            self._caught_up.clear()
+            if self._outbox.qsize() >= _AHEAD:
+                self._caught_up.wait(_AHEAD_SECONDS)
         # The stream may have broken between the last look and the put.
         if self.error is not None:
             self._refuse(self.error)
@@ -103,12 +113,15 @@ class Session:
         while items is not None:
             batch += items
             if len(batch) >= _BATCH:
-                return batch
+                break
             try:
                 items = self._outbox.get_nowait()
             except queue.Empty:
-                return batch
-        return None
+                break
+        if items is None and batch:
+            self._outbox.put(None)
+        self._caught_up.set()
+        return batch or None
 
     def _read(self) -> None:
         error: grpc.RpcError | None = None

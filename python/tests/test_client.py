@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import subprocess
 import sys
@@ -119,6 +120,36 @@ def test_a_cluster_that_goes_away_fails_what_runs_and_the_next_call_reconnects(
     monkeypatch.setenv("CROSSFOLD_URL", second.url)
     assert run() == [0, 2, 4, 6]
     second.close()
+
+
+def test_what_waits_when_a_session_ends_still_goes_out(cluster: Cluster) -> None:
+    blocked, free = threading.Event(), threading.Event()
+
+    class Slow:
+        def __reduce__(self) -> tuple[type, tuple[()]]:
+            blocked.set()
+            free.wait(20)
+            return int, ()
+
+    def call(argument: Any) -> None:
+        with contextlib.suppress(crossfold.CrossfoldError), joblib.parallel_config("crossfold"):
+            Parallel()([delayed(str)(argument)])
+
+    cluster.gate.clear()
+    client = _client.default_client()
+    waiting = client.session()._outbox.qsize
+    threads = [threading.Thread(target=call, args=(Slow(),)), threading.Thread(target=call, args=(1,))]
+    threads.append(threading.Thread(target=client.close))
+    threads[0].start()
+    assert blocked.wait(20)
+    for position, thread in enumerate(threads[1:], 1):
+        thread.start()
+        while waiting() < position:
+            thread.join(0.01)
+    free.set()
+    for thread in threads:
+        thread.join(20)
+    assert [len(append.calls) for append in cluster.appends] == [1, 1]
 
 
 def test_objects_go_over_grpc_when_the_store_is_not_visible(

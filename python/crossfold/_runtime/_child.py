@@ -18,7 +18,7 @@ import numpy as np
 from joblib._parallel_backends import ThreadingBackend
 
 from crossfold._nested import NestedBackend
-from crossfold._runtime import _frames
+from crossfold._runtime import _frames, _signatures
 from crossfold._runtime._capture import Capture
 from crossfold._runtime._units import Runner
 from crossfold.v1.bridge_pb2 import ChildReady, Done, Finished, FromChild, Run, Started, ToChild
@@ -53,6 +53,7 @@ def main(descriptors: list[int], parent: int, rehearse: bool = False) -> None:
     random.seed()
     gc.enable()
     os.environ["CROSSFOLD_WORKER"] = "1"
+    _signatures.remember()
     with Progress(page) as progress, socket.socket(fileno=connection) as stream:
         # A Parallel inside a fit gets threads, then runs in sequence, as in joblib's own workers.
         joblib.register_parallel_backend("crossfold", NestedBackend)

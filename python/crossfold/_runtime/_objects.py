@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from crossfold import _arrow
 from crossfold._pickling import ResultPickler
+from crossfold._runtime._wrapped import Wrapped
 from crossfold._saved_models import names_saved_model
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ class Objects:
 
     def code(self, store_dir: str, blob_id: str) -> dict[str, Any]:
         """Return the unpickled code of a job."""
-        return self._codes.get(blob_id, lambda: self.loads(store_dir, _arrow.read_blob(store_dir, blob_id)))
+
+        def make() -> dict[str, Any]:
+            code: dict[str, Any] = self.loads(store_dir, _arrow.read_blob(store_dir, blob_id))
+            return {**code, "function": Wrapped(code["function"])}
+
+        return self._codes.get(blob_id, make)
 
     def value(self, store_dir: str, value: Value) -> Any:
         """Unpickle a Value."""

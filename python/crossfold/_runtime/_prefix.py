@@ -403,15 +403,22 @@ def _replace(stack: contextlib.ExitStack, owner: Any, name: str, instead: _Call)
     """Let ``instead(original, ...)`` answer calls of a function until the stack is closed."""
     original = getattr(owner, name)
     own = vars(owner).get(name)
+    setattr(owner, name, _answer(owner, original, instead))
+    stack.callback(delattr, owner, name) if own is None else stack.callback(setattr, owner, name, own)
 
+
+def _answer(owner: Any, original: _Call, instead: _Call) -> _Call:
+    if not isinstance(owner, type):
+        return functools.partial(instead, original)
+
+    # Others may look at the signature of a method.
     @functools.wraps(original)
     def answer(*args: Any, **kwargs: Any) -> Any:
-        if isinstance(owner, type) and type(args[0]) is not owner:
+        if type(args[0]) is not owner:
             return original(*args, **kwargs)
         return instead(original, *args, **kwargs)
 
-    setattr(owner, name, answer)
-    stack.callback(delattr, owner, name) if own is None else stack.callback(setattr, owner, name, own)
+    return answer
 
 
 # Warnings: what a call showed is shown again for every fit that takes its work over.
