@@ -58,6 +58,7 @@ type Coordinator struct {
 	jobs     map[string]*job
 	sessions map[string]*Session
 	workers  workers
+	known    experiences
 	counts   counts
 	// ended lists the ended whole jobs, oldest first.
 	ended []string

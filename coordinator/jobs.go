@@ -60,6 +60,7 @@ type jobFit struct{ candidate, split uint32 }
 
 func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 	recipe := spec.GetCode().GetRecipe()
+	like, _ := kindOf(spec)
 	machine, step := gather.New(gather.Config{
 		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
 		FailFast:     recipe.GetErrorScore() == "raise",
@@ -67,6 +68,7 @@ func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*jo
 		InOrder:      spec.GetInOrder(),
 		SplitBySplit: c.isLarge(spec.GetDatasetId()),
 		FoldByFold:   spec.GetPruning() != nil, Metric: pruneMetric(spec.GetPruning()),
+		Experience: c.known.of[like],
 	})
 	j := &job{
 		id: id, spec: spec, session: session, machine: machine, submitted: time.Now().Unix(), since: time.Now(),
@@ -307,6 +309,7 @@ func (c *Coordinator) finish(j *job) {
 	state := j.machine.State()
 	c.logger.Info("coordinator: job ended", "job", j.id, "name", j.spec.GetName(),
 		"phase", state.GetPhase(), "finished", state.GetFinished(), "failed", state.GetFailed(), "error", state.GetError())
+	c.learn(j)
 	if !j.whole() {
 		delete(c.jobs, j.id)
 		delete(j.session.jobs, j.id)

@@ -51,6 +51,8 @@ type Config struct {
 	FoldByFold bool
 	// Metric names the scores that such a decision is made by.
 	Metric string
+	// Experience is what an earlier job of the kind showed; nil without one.
+	Experience *plan.Experience
 }
 
 // Step is what the coordinator must do, in the order of the fields.
@@ -127,6 +129,8 @@ type Job struct {
 	worst *pb.Result
 	// rounds is nil unless the job goes fold by fold.
 	rounds *rounds
+	// experience is what the planner had learned when the job ended.
+	experience *plan.Experience
 }
 
 // New returns a running job without units, and the event that says so.
@@ -145,11 +149,15 @@ func New(config Config) (*Job, Step) {
 	} else if config.SplitBySplit && !config.FoldByFold {
 		j.planner.SplitBySplit()
 	}
+	j.planner.Recall(config.Experience)
 	return j, Step{Events: []*pb.Event{j.stateEvent()}}
 }
 
 // Ended says whether the job is over.
 func (j *Job) Ended() bool { return j.state.Phase != pb.JobState_PHASE_RUNNING }
+
+// Experience is what an ended job showed of the time that its fits take; nil when none ran.
+func (j *Job) Experience() *plan.Experience { return j.experience }
 
 // Closed says whether Close was called.
 func (j *Job) Closed() bool { return j.closed }
@@ -340,6 +348,7 @@ func (j *Job) end(step *Step, phase pb.JobState_Phase, code codes.Code, message 
 	step.Drop = phase != pb.JobState_PHASE_DONE
 	step.Finished = true
 	step.Publish, step.Record = nil, nil
+	j.experience = j.planner.Experience()
 	j.tasks, j.retries, j.planner = nil, nil, plan.New()
 }
 

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -54,6 +55,50 @@ func TestTrustGrowsWithEvidence(t *testing.T) {
 	p.Observe(0, 1e-6, 0)
 	if got := len(p.Next(2)); got != 4 {
 		t.Errorf("%d units after one observation, want 4", got)
+	}
+}
+
+func TestAnEarlierJobIsBelievedAsFarAsAFewObservations(t *testing.T) {
+	earlier := plan.New()
+	grid(earlier, 1000, 1)
+	if earlier.Experience() != nil {
+		t.Fatal("an experience of nothing")
+	}
+	observe(earlier, 0.001, 100)
+	p := plan.New()
+	p.Recall(earlier.Experience())
+	grid(p, 10_000, 1)
+	if got := len(p.Next(2)); got != 16 {
+		t.Errorf("%d units in the first task, want 16", got)
+	}
+	observe(p, 1, 20)
+	if got := len(p.Next(2)); got != 1 {
+		t.Errorf("%d units in a task now that they take a second, want 1", got)
+	}
+}
+
+func TestTheLongestComeFirstWhenAnEarlierJobShowedWhichTheyAre(t *testing.T) {
+	withFeatures := func(p *plan.Planner) *plan.Planner {
+		for i := range 20 {
+			features := map[string]float64{"C": math.Pow(10, float64(i))}
+			p.Add(plan.Unit{Index: uint32(i), Candidate: uint32(i), Features: features})
+		}
+		return p
+	}
+	earlier := withFeatures(plan.New())
+	for i := range 20 {
+		earlier.Observe(uint32(i), 0.05*math.Pow(2, float64(i)), 0)
+	}
+	p := plan.New()
+	p.Recall(earlier.Experience())
+	if task := withFeatures(p).Next(2); len(task) != 1 || task[0] != 19 {
+		t.Errorf("the first task is %v, want the longest unit alone", task)
+	}
+	inOrder := plan.New()
+	inOrder.KeepOrder()
+	inOrder.Recall(earlier.Experience())
+	if task := withFeatures(inOrder).Next(2); task[0] != 0 {
+		t.Errorf("the first task is %v, want the first unit", task)
 	}
 }
 

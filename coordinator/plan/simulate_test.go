@@ -15,6 +15,8 @@ type work struct {
 	// seconds is what a unit takes by itself, prefix what its prefix takes whoever fits it first.
 	seconds func(plan.Unit) float64
 	prefix  func(plan.Unit) float64
+	// earlier is what another job showed.
+	earlier *plan.Experience
 }
 
 func (w *work) add(unit plan.Unit) {
@@ -47,6 +49,7 @@ type prefixKey struct {
 func simulate(w work, slots, hosts int) outcome {
 	p := plan.New()
 	p.SetHosts(hosts)
+	p.Recall(w.earlier)
 	for _, unit := range w.units {
 		p.Add(unit)
 	}
@@ -187,6 +190,25 @@ func TestAWrongPredictionStarvesNobody(t *testing.T) {
 		// Those that travelled with it.
 		if most := int(plan.TargetSeconds / 0.02); late > most {
 			t.Errorf("unit %d: %d others ended late, want at most the %d of its task", position, late, most)
+		}
+	}
+}
+
+// An earlier job of the kind took a thousandth or a thousand times of what this one takes.
+func TestAWrongExperienceKeepsNoSlotWaiting(t *testing.T) {
+	for _, showed := range []float64{0.001, 1000} {
+		earlier := plan.New()
+		grid(earlier, 100, 1)
+		observe(earlier, showed, 100)
+		w := work{earlier: earlier.Experience(), seconds: func(plan.Unit) float64 { return 1 }}
+		for i := range uint32(400) {
+			w.add(plan.Unit{Split: i % 5, Candidate: i / 5})
+		}
+		for _, slots := range []int{1, 2, 8, 32} {
+			result := simulate(w, slots, 1)
+			if limit := 1.2 * result.bound(slots); result.makespan > limit {
+				t.Errorf("%g s expected, %d slots: %.1f s, want at most %.1f s", showed, slots, result.makespan, limit)
+			}
 		}
 	}
 }
