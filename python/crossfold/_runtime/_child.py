@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import gc
@@ -11,12 +12,14 @@ import random
 import signal
 import socket
 import struct
+import tempfile
 import time
 
 import joblib
 import numpy as np
 from joblib._parallel_backends import ThreadingBackend
 
+from crossfold import _arrow
 from crossfold._nested import NestedBackend
 from crossfold._runtime import _frames, _signatures
 from crossfold._runtime._capture import Capture
@@ -69,6 +72,8 @@ def _rehearse() -> None:
     from sklearn.model_selection import cross_validate
 
     cross_validate(DummyClassifier(), np.zeros((4, 1)), [0, 1, 0, 1], cv=2)
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory() as folder:
+        _arrow.open_dataset(folder, _arrow.write_dataset(folder, np.zeros((4, 1)), np.zeros(4)))
 
 
 def _die_with(parent: int) -> None:
