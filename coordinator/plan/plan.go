@@ -15,6 +15,8 @@ const (
 	// TargetSeconds is the work a task aims at: between 50 ms, where messages begin to cost, and
 	// 200 ms, where slots begin to wait for each other.
 	TargetSeconds = 0.100
+	// worthSeconds is the work that a task should have if there is so much: a message costs about 1 ms.
+	worthSeconds = 0.005
 	// MaxUnits bounds a task, so that a lost one costs little.
 	MaxUnits = 256
 	// MaxBytes bounds the payload of a task, so that its message stays below NATS' 1 MiB.
@@ -416,5 +418,6 @@ func (p *Planner) size(slots int) int {
 	// In the tail every slot gets at least two more tasks, so that none waits for a long one.
 	share := 2 * max(slots, 1)
 	tail := (p.waiting + share - 1) / share
-	return max(1, min(MaxUnits, trust*p.predictor.observed, tail))
+	worth := int(worthSeconds / p.predictor.typical())
+	return max(1, min(MaxUnits, trust*p.predictor.observed, max(tail, worth)))
 }

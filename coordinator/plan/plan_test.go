@@ -105,12 +105,24 @@ func TestTheLongestComeFirstWhenAnEarlierJobShowedWhichTheyAre(t *testing.T) {
 func TestTheTailShrinks(t *testing.T) {
 	p := plan.New()
 	grid(p, 40, 1)
-	observe(p, 1e-6, 100)
+	observe(p, 0.006, 100)
 	slots := 2
 	for p.Len() > 0 {
 		most := (p.Len() + 2*slots - 1) / (2 * slots)
 		if got := len(p.Next(slots)); got > most {
 			t.Fatalf("%d units in a task, want at most %d", got, most)
+		}
+	}
+}
+
+func TestWorkShorterThanAMessageIsNotCutIntoMore(t *testing.T) {
+	p := plan.New()
+	grid(p, 40, 1)
+	observe(p, 0.001, 100)
+	for p.Len() > 0 {
+		left := p.Len()
+		if got := len(p.Next(2)); got < min(left, 4) {
+			t.Fatalf("%d units of 1 ms in a task, %d were left", got, left)
 		}
 	}
 }

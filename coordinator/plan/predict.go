@@ -92,6 +92,11 @@ func (p *predictor) seconds(candidate uint32) float64 {
 	return math.Exp(min(p.expect(candidate)+p.variance/2, 50))
 }
 
+// typical is how long a fit takes by all that was observed; it is never 0.
+func (p *predictor) typical() float64 {
+	return math.Exp(min(p.mean+p.variance/2, 50))
+}
+
 // row is a candidate's features as the model sees them; with add unknown ones get a column.
 func (p *predictor) row(candidate uint32, add bool) []float64 {
 	features := p.candidates[candidate].features
