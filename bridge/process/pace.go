@@ -12,7 +12,7 @@ const (
 	// shortFit is the time of a fit below which the results of several are taken together.
 	shortFit = 5 * time.Millisecond
 	// longestRest is how long a result may wait for those of the fits that follow.
-	longestRest = 20 * time.Millisecond
+	longestRest = 50 * time.Millisecond
 	// roomyBytes is what surely fits into a socket, so that the child never waits to write.
 	roomyBytes = 64 << 10
 )

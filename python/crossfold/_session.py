@@ -24,7 +24,7 @@ _BATCH = 128
 
 # Units that a caller may be ahead of the sender. A busy caller lets the interpreter go for 5 ms at a time
 # only, and the sender, who writes files at first, gives it up at each: it would begin after the caller ends.
-_AHEAD = 16
+_AHEAD = 32
 _AHEAD_SECONDS = 0.5
 
 # How long the cluster may take to answer the end of the requests with the end of the events.
