@@ -32,7 +32,7 @@ func TestOnlyResultsOfShortFitsGather(t *testing.T) {
 		bytes    int
 		from, to time.Duration
 	}{
-		"short fits":           {taskOf(100), 10, time.Millisecond, 100, longestRest, longestRest},
+		"short fits":           {taskOf(1000), 10, time.Millisecond, 100, longestRest, longestRest},
 		"half of what is left": {taskOf(20), 10, time.Millisecond, 100, 5 * time.Millisecond, 9 * time.Millisecond},
 		"large results":        {taskOf(100), 10, time.Millisecond, 30 << 10, 2 * time.Millisecond, 4 * time.Millisecond},
 		"the last":             {taskOf(10), 9, time.Millisecond, 100, 0, 0},
