@@ -88,7 +88,7 @@ class PrivateCluster:
 
     def daemons(self) -> list[psutil.Process]:
         """The ``crossfold up`` processes."""
-        return [process for process in self.processes() if "up" in process.cmdline()[1:2]]
+        return [process for process in self.processes() if "up" in _command(process)[1:2]]
 
     def daemon(self) -> psutil.Process:
         """The one ``crossfold up`` process."""
@@ -101,7 +101,7 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in process.cmdline() and not _is_runtime(process.parent())
+            if "crossfold._runtime" in _command(process) and not _is_runtime(process.parent())
         ]
 
     def slots(self) -> list[psutil.Process]:
@@ -109,7 +109,7 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in process.cmdline() and _is_runtime(process.parent())
+            if "crossfold._runtime" in _command(process) and _is_runtime(process.parent())
         ]
 
     def stop(self) -> None:
@@ -153,7 +153,12 @@ def wait_until(condition: Callable[[], bool], seconds: float, otherwise: Callabl
 
 
 def _is_runtime(process: psutil.Process | None) -> bool:
+    return process is not None and "crossfold._runtime" in _command(process)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """The command line; nothing of a process that has ended meanwhile."""
     try:
-        return process is not None and "crossfold._runtime" in process.cmdline()
+        return process.cmdline()
     except psutil.NoSuchProcess:
-        return False
+        return []
