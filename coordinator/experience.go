@@ -16,9 +16,8 @@ type kind struct {
 	threads       uint32
 }
 
-// kindOf is a job's kind; none of calls, whose names say little.
-func kindOf(spec *pb.JobSpec) (kind, bool) {
-	return kind{spec.GetName(), spec.GetDatasetId(), spec.GetCode().GetThreads()}, spec.GetDatasetId() != ""
+func kindOf(spec *pb.JobSpec) kind {
+	return kind{spec.GetName(), spec.GetDatasetId(), spec.GetCode().GetThreads()}
 }
 
 // experiences holds what ended jobs showed, of the kinds seen last.
@@ -27,10 +26,10 @@ type experiences struct {
 	order []kind
 }
 
-// learn remembers what an ended job showed. The caller holds c.mu.
+// learn remembers what an ended job showed; not of calls, whose names say little. The caller holds c.mu.
 func (c *Coordinator) learn(j *job) {
-	if like, ok := kindOf(j.spec); ok && j.machine.Experience() != nil {
-		c.known.keep(like, j.machine.Experience())
+	if experience := j.machine.Experience(); experience != nil && !j.hasCalls() {
+		c.known.keep(kindOf(j.spec), experience)
 	}
 }
 

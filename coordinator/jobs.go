@@ -60,7 +60,6 @@ type jobFit struct{ candidate, split uint32 }
 
 func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*job, gather.Step) {
 	recipe := spec.GetCode().GetRecipe()
-	like, _ := kindOf(spec)
 	machine, step := gather.New(gather.Config{
 		JobID: id, TaskPrefix: newID()[:12], MaxParallel: int(spec.GetMaxParallel()),
 		FailFast:     recipe.GetErrorScore() == "raise",
@@ -68,7 +67,7 @@ func (c *Coordinator) newJob(id string, spec *pb.JobSpec, session *Session) (*jo
 		InOrder:      spec.GetInOrder(),
 		SplitBySplit: c.isLarge(spec.GetDatasetId()),
 		FoldByFold:   spec.GetPruning() != nil, Metric: pruneMetric(spec.GetPruning()),
-		Experience: c.known.of[like],
+		Experience: c.known.of[kindOf(spec)],
 	})
 	j := &job{
 		id: id, spec: spec, session: session, machine: machine, submitted: time.Now().Unix(), since: time.Now(),

@@ -35,7 +35,7 @@ func newPace(task *pb.Task) *pace {
 }
 
 func (p *pace) take(message *pb.FromChild) {
-	if result := message.GetFinished().GetResult(); result != nil {
+	if result := message.GetFinished().GetResult(); result != nil && p.left > 0 {
 		p.taken, p.left, p.bytes = p.taken+1, p.left-1, p.bytes+proto.Size(result)
 	}
 }

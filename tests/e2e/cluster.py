@@ -101,15 +101,13 @@ class PrivateCluster:
         return [
             process
             for process in self.processes()
-            if "crossfold._runtime" in _command(process) and not _is_runtime(process.parent())
+            if _is_runtime(process) and not _is_runtime(process.parent())
         ]
 
     def slots(self) -> list[psutil.Process]:
         """The Python processes that fits run in."""
         return [
-            process
-            for process in self.processes()
-            if "crossfold._runtime" in _command(process) and _is_runtime(process.parent())
+            process for process in self.processes() if _is_runtime(process) and _is_runtime(process.parent())
         ]
 
     def stop(self) -> None:
@@ -136,12 +134,7 @@ class PrivateCluster:
             shutil.rmtree(self.home, ignore_errors=True)
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return any(str(self.home) in argument for argument in process.cmdline())
-        except psutil.NoSuchProcess:
-            return False
+        return any(str(self.home) in argument for argument in _command(process))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
@@ -157,7 +150,7 @@ def _is_runtime(process: psutil.Process | None) -> bool:
 
 
 def _command(process: psutil.Process) -> list[str]:
-    """The command line; nothing of a process that has ended meanwhile."""
+    """The command line; nothing of a process that has ended, be it a zombie."""
     try:
         return process.cmdline()
     except psutil.NoSuchProcess:
