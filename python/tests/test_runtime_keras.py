@@ -86,7 +86,8 @@ CASES = """
     activations images full_batches_of_images series words masked_words functional penalties_and_constraints
     optimizer_SGD optimizer_Adam optimizer_AdamW optimizer_RMSprop optimizer_Nadam optimizer_Adagrad
     early_stopping falling_learning_rates validation_data training_goes_on
-    plain_with_penalties plain_until_it_gets_no_better plain_evaluated stateful_random_operations_beside_it
+    plain_with_penalties plain_until_it_gets_no_better plain_evaluated
+    large_rows_again_and_with_one_other_number stateful_random_operations_beside_it
 """.split()
 
 
@@ -173,6 +174,7 @@ PLAIN = """
     double_precision_columns_in_fortran_order
     optimizer_SGD optimizer_AdamW optimizer_RMSprop optimizer_Nadam optimizer_Adagrad
     falling_learning_rates plain_with_penalties plain_until_it_gets_no_better plain_evaluated
+    large_rows_again_and_with_one_other_number
 """.split()
 
 

@@ -10,6 +10,7 @@ known to give Keras' own bits takes Keras' own method, and the report says why.
 - ``_compiled``: the opt-in that gives up the last bits.
 - ``_methods``: what stands in for ``fit``, ``evaluate`` and ``predict``.
 - ``_seeding``: seeding that leaves instantiated graphs alone.
+- ``_variables``: variables that share kernels.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ def _installed() -> Any:
 
     if not _versions.known():
         return None
-    from crossfold._runtime._keras import _methods, _seeding
+    from crossfold._runtime._keras import _methods, _seeding, _variables
 
     _seeding.install()
+    _variables.install()
     _methods.install()
     return _methods
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from crossfold._runtime._keras import _twin
+from crossfold._runtime._keras import _data, _twin
 from crossfold._runtime._keras._known import Unknown
 
 LAYERS = frozenset(
@@ -72,27 +72,31 @@ def train(twin: _twin.Twin, batch: int) -> _twin.Trace:
     """
     model = twin.model
 
-    def epoch(x: Any, y: Any, order: Any, count: Any, *state: Any) -> list[Any]:
+    def epoch(x: Any, y: Any, count: Any, *state: Any) -> list[Any]:
         mine = _twin.variables(model, "train")
         _twin.load(mine, state)
         model.reset_metrics()
 
+        def rows(values: Any, begin: Any) -> Any:
+            rest = values.shape[1:]
+            return tf.slice(values, [begin, *[0] * len(rest)], [batch, *rest])
+
         def body(begin: Any) -> Any:
-            drawn = tf.slice(order, [begin], [batch])
-            _step(model, tf.gather(x, drawn), tf.gather(y, drawn), tf.minimum(count - begin, batch))
+            _step(model, rows(x, begin), rows(y, begin), tf.minimum(count - begin, batch))
             return begin + batch
 
         end = tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
         with tf.control_dependencies([end]):
             return _twin.read(mine)
 
-    inputs = [*twin.rows, tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)]
-    compiled = twin.trace(("compiled", batch), epoch, inputs, "train", jit_compile=True)
+    compiled = twin.trace(
+        ("compiled", batch), epoch, [*twin.rows, tf.TensorSpec([], tf.int32)], "train", jit_compile=True
+    )
 
     def padded(x: Any, y: Any, order: Any, *state: Any) -> Any:
-        count = len(order)
-        order = tf.pad(tf.cast(order, tf.int32), [[0, len(x) - count]])
-        return compiled(x, y, order, tf.constant(count), *state)
+        # Rows are drawn before the loop: to take a batch of rows that lie together is a copy.
+        drawn = (_data.in_order(values, order) for values in (x, y))
+        return compiled(*drawn, tf.constant(len(order)), *state)
 
     return padded
 

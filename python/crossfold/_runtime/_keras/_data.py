@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import keras
@@ -23,8 +23,13 @@ _SMALL = 1 << 14
 _BLOCK = 1 << 16
 _SAMPLES = 64
 _MAX_SEED = 2**31 - 1
+_ORDERS_KEPT = 16
 
 _kept: OrderedDict[Any, list[Any]] = OrderedDict()
+_orders: OrderedDict[tuple[int, int | None], Any] = OrderedDict()
+
+_memcmp = ctypes.CDLL(None).memcmp
+_memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 
 
 def tensor(array: Any, what: str, rows: int | None = None) -> Any:
@@ -52,6 +57,23 @@ def tensor(array: Any, what: str, rows: int | None = None) -> Any:
     return made
 
 
+def in_order(rows: Any, order: Any) -> Any:
+    """Return the rows of a tensor in an order, then first ones to the same length.
+
+    They are kept where the order is one that comes again.
+    """
+    # What they are made of is kept with them, so that its ids stay what they are.
+    key = (id(rows), id(order))
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key][0]
+    indices = tf.pad(tf.cast(order, tf.int32), [[0, len(rows) - len(order)]])
+    made = tf.gather(rows, indices)
+    if any(order is it for it in _orders.values()):
+        _keep(key, made, rows, order)
+    return made
+
+
 def _made(array: NDArray[Any], dtype: np.dtype[Any], rows: int | None) -> Any:
     array = array.astype(dtype, copy=False)
     if rows is not None:
@@ -68,20 +90,25 @@ def order(rows: int, shuffle: Any) -> Iterator[Any]:
     if not isinstance(shuffle, bool | np.bool_):
         raise Unknown(f"shuffle={shuffle!r}")
     if not shuffle:
-        return itertools.repeat(_in_order(rows))
+        return itertools.repeat(_order(rows, None))
     seed = context.global_seed()
     if seed is not None:
-        return itertools.repeat(_shuffled(rows, seed % _MAX_SEED))
+        return itertools.repeat(_order(rows, seed % _MAX_SEED))
     random = np.random.default_rng()
     return (tf.constant(random.permutation(rows)) for _ in itertools.count())
 
 
-@lru_cache(8)
-def _in_order(rows: int) -> Any:
-    return tf.range(rows, dtype=tf.int64)
+def _order(rows: int, seed: int | None) -> Any:
+    """Return the rows in their order, or shuffled."""
+    key = (rows, seed)
+    if key not in _orders:
+        _orders[key] = tf.range(rows, dtype=tf.int64) if seed is None else _shuffled(rows, seed)
+        if len(_orders) > _ORDERS_KEPT:
+            _orders.popitem(last=False)
+    _orders.move_to_end(key)
+    return _orders[key]
 
 
-@lru_cache(16)
 def _shuffled(rows: int, seed: int) -> Any:
     # The seeds that tf.random.shuffle takes as the first random operation of a graph.
     seeds = {"seed": seed, "seed2": 0 if seed else _MAX_SEED}
@@ -94,22 +121,28 @@ def _shuffled(rows: int, seed: int) -> Any:
 
 def _equal(array: NDArray[Any], kept: NDArray[Any]) -> bool:
     """Whether two flat arrays have the same bits, the first one cast to the type of the second."""
-    bits = np.dtype(f"V{kept.itemsize}") if kept.itemsize > 8 else np.dtype(f"u{kept.itemsize}")
-    for start in range(0, len(kept), _BLOCK):
-        block = array[start : start + _BLOCK].astype(kept.dtype, copy=False)
-        if not np.array_equal(block.view(bits), kept[start : start + _BLOCK].view(bits)):
-            return False
-    return True
+    if array.dtype == kept.dtype:
+        return _same(array, kept)
+    blocks = range(0, len(kept), _BLOCK)
+    return all(_same(array[i : i + _BLOCK].astype(kept.dtype), kept[i : i + _BLOCK]) for i in blocks)
 
 
-def _keep(key: Any, made: Any) -> None:
-    size = _size(made)
-    if size > BYTES_LIMIT // 2:
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return bool(_memcmp(a.ctypes.data, b.ctypes.data, b.nbytes) == 0)
+
+
+def _keep(key: Any, *made: Any) -> None:
+    if sum(map(_size, made)) > BYTES_LIMIT // 2:
         return
-    _kept.setdefault(key, []).append(made)
+    _kept.setdefault(key, []).extend(made)
     _kept.move_to_end(key)
-    while sum(_size(t) for tensors in _kept.values() for t in tensors) > BYTES_LIMIT:
+    while _held_bytes() > BYTES_LIMIT:
         _kept.popitem(last=False)
+
+
+def _held_bytes() -> int:
+    held = {id(t): _size(t) for tensors in _kept.values() for t in tensors}
+    return sum(held.values())
 
 
 def _size(made: Any) -> int:

@@ -103,7 +103,8 @@ class _Rows:
         if len(x) != len(y):
             raise Unknown("x and y of different lengths")
         rows = _compiled.capacity(len(x), batch) if padded else None
-        return cls(_data.tensor(x, "x", rows), _data.tensor(y, "y", rows), len(x), batch)
+        inputs = _data.tensor(x, "x", rows)
+        return cls(inputs, inputs if y is x else _data.tensor(y, "y", rows), len(x), batch)
 
     @property
     def ragged(self) -> bool:
