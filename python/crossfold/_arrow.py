@@ -42,6 +42,10 @@ INLINE_LIMIT = 64 * 1024
 
 LAYOUT_KEY = b"crossfold.layout"
 
+# Of a dataset's largest buffer in its file: Arrow's own advice, which pyarrow's writer doesn't follow, and
+# what a second mapping of a part of it must keep.
+_ALIGNMENT = 64
+
 # Below this, buffers of pickled objects stay in the pickle: they come back writable, as joblib's do.
 _MAPPED_BUFFER_BYTES = 1 << 20
 
@@ -63,19 +67,13 @@ def write_dataset(store_dir: str, X: Any, y: Any = None) -> str:
             for name, column in columns.items()
         }
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    return write_batch(
-        store_dir, batch.replace_schema_metadata({LAYOUT_KEY: json.dumps(layout, separators=(",", ":"))})
-    )
+    return write_batch(store_dir, _placed(batch, json.dumps(layout, separators=(",", ":"))))
 
 
 def write_batch(store_dir: str, batch: pa.RecordBatch) -> str:
     """Write one record batch as a dataset; return its id ``ds-<blake3>``."""
-    import pyarrow as pa
-    import pyarrow.ipc
-
     with _new_object(store_dir, "ds") as target:
-        with pa.ipc.new_file(pa.PythonFile(target, mode="w"), batch.schema) as writer:
-            writer.write_batch(batch)
+        _write_file(target, batch)
     return target.id
 
 
@@ -113,14 +111,11 @@ def write_split(store_dir: str, train: Any, test: Any) -> tuple[str, int, int]:
     ``train`` and ``test`` are 1-D row numbers or boolean masks. Raises TypeError for anything else.
     """
     import pyarrow as pa
-    import pyarrow.ipc
 
     schema = pa.schema([pa.field("rows", pa.int64())])
     sides = [_rows(train), _rows(test)]
     with _new_object(store_dir, "sp") as target:
-        with pa.ipc.new_file(pa.PythonFile(target, mode="w"), schema) as writer:
-            for rows in sides:
-                writer.write_batch(pa.RecordBatch.from_arrays([pa.array(rows)], schema=schema))
+        _write_file(target, *(pa.RecordBatch.from_arrays([pa.array(rows)], schema=schema) for rows in sides))
     return target.id, len(sides[0]), len(sides[1])
 
 
@@ -181,15 +176,46 @@ def size(store_dir: str, object_id: str) -> int:
         return 0
 
 
-class _Target:
-    """A file-like object that hashes what it writes to a new object of the store."""
+class _Sink:
+    """A file-like object, as pyarrow's writer wants it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Plan(_Sink):
+    """Looks where things would be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest_at = 0
+        self._largest = 0
+
+    def write(self, data: Buffer) -> int:
+        written = memoryview(data).nbytes
+        if written > self._largest:
+            self.largest_at, self._largest = self.size, written
+        self.size += written
+        return written
+
+
+class _Target(_Sink):
+    """Hashes what it writes to a new object of the store."""
 
     def __init__(self, fd: int) -> None:
         from blake3 import blake3
 
+        super().__init__()
         self.id = ""
-        self.closed = False
-        self.size = 0
         self._fd = fd
         self._hash = blake3()
 
@@ -205,12 +231,21 @@ class _Target:
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
 
-    def tell(self) -> int:
-        return self.size
 
-    def flush(self) -> None: ...
+def _placed(batch: pa.RecordBatch, layout: str) -> pa.RecordBatch:
+    """Give a batch its layout, and as many spaces after it as bring its largest buffer into place."""
+    plan = _Plan()
+    _write_file(plan, batch.replace_schema_metadata({LAYOUT_KEY: layout}))
+    return batch.replace_schema_metadata({LAYOUT_KEY: layout + " " * (-plan.largest_at % _ALIGNMENT)})
 
-    def close(self) -> None: ...
+
+def _write_file(target: _Sink, *batches: pa.RecordBatch) -> None:
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    with pa.ipc.new_file(pa.PythonFile(target, mode="w"), batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, get_tags
 
-from crossfold._runtime import _ways
+from crossfold._runtime import _runs, _ways
 from crossfold._runtime._objects import Recent
 from crossfold._runtime._parts import Made, Part, Parts, alone, size_of
 
@@ -32,6 +32,8 @@ from crossfold._runtime._parts import Made, Part, Parts, alone, size_of
 # fit on for large folds, later for small ones, and never for those that are taken in a millisecond.
 _LEAST_BYTES = 4 << 20
 _LEAST_WORK = 64 << 20
+# The share of a fit's rows that may be copied into a mapping of the rest.
+_MOST_COPIED = 0.5
 # Rows that a process keeps: of so many bytes at most, this often.
 _SMALL_BYTES = 1 << 20
 _SMALL_KEPT = 8
@@ -83,7 +85,11 @@ class Folds:
         """Stand in for scikit-learn's ``_safe_split`` on the data of the fit."""
         side = "train" if len(rows) == 1 else "test"
         size = size_of(X) * len(rows[0]) // max(X.shape[0], 1) if _is_known(X) else 0
-        self._large = self._large or size >= _LEAST_BYTES
+        if size >= _LEAST_BYTES:
+            values = self._mapped_rows(estimator, X, rows[0], side, size)
+            if values is not None:
+                return values, None if y is None else _safe_indexing(y, rows[0])
+            self._large = True
         if not self._pays(size):
             small = self._fits > 1 and size <= _SMALL_BYTES and _is_plain(X) and (y is None or _is_plain(y))
             if not small or get_tags(estimator).input_tags.pairwise:
@@ -101,9 +107,23 @@ class Folds:
         values = self._once("fit", name, size, make)
         if values is None:
             return original(estimator, X, y, *rows)
-        if type(values) is np.ndarray and _only_reads(estimator):
-            self._named.append((values, name))
+        self._note(estimator, values, name)
         return values, None if y is None else _safe_indexing(y, rows[0])
+
+    def _mapped_rows(self, estimator: Any, X: Any, rows: Any, name: str, size: int) -> Any:
+        """Rows that need no copy, or hardly any; None for others."""
+        if type(X) is not np.ndarray or get_tags(estimator).input_tags.pairwise:
+            return None
+        # Where other fits take the rows, too, a part is worth more than a mapping with copied rows in it.
+        values = _runs.take(X, rows, 0.0 if self._pays(size) else _MOST_COPIED)
+        if values is not None:
+            _ways.note("fold: mapped where it lies")
+            self._note(estimator, values, name)
+        return values
+
+    def _note(self, estimator: Any, values: Any, name: str) -> None:
+        if self._fits > 1 and type(values) is np.ndarray and _only_reads(estimator):
+            self._named.append((values, name))
 
     def _copies(self, side: str, X: Any, y: Any, take: _Call) -> Any:
         # X and y are kept with their rows, so that their ids stay what they are.
