@@ -16,6 +16,7 @@ from sklearn.model_selection._validation import _insert_error_scores
 
 import crossfold._families  # noqa: F401 - the first search would import it
 from crossfold import _early, _options, _report
+from crossfold._cloning import quick_clones
 from crossfold._errors import NothingFinished, PartialSearchWarning
 from crossfold._fits import FitJob
 from crossfold._models import Models
@@ -214,7 +215,8 @@ class Search:
             run.candidates += (candidates := list(candidate_params))
             for name, column in (more_results or {}).items():
                 run.columns.setdefault(name, []).extend(column)
-            results = evaluate_candidates(candidates, cv, more_results, callback_ctx)
+            with quick_clones(evaluate_candidates):
+                results = evaluate_candidates(candidates, cv, more_results, callback_ctx)
             if run.ended_by and more_results is not None:
                 raise _Enough
             return results
