@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
+from crossfold._lift import PLAIN
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def quick_clones(evaluate_candidates: Callable[..., Any]) -> Iterator[None]:
         return
     # It is a clone itself: another one would have the same attributes.
     kind, attributes = type(base), dict(vars(base))
-    if not all(isinstance(value, _PLAIN) for value in attributes.values()):
+    if not all(isinstance(value, PLAIN) for value in attributes.values()):
         yield
         return
 

@@ -38,7 +38,8 @@ _PER_FIT = ("split_progress", "candidate_progress")
 _CALLER, _CONTEXT = "caller", "callback_ctx"
 _ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, _CALLER, _CONTEXT})
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
+PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
+"""Values that nothing can be changed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _parts(estimator: Any) -> Iterable[Any]:
         return ()
     asked = getattr(type(estimator), "get_params", None)
     usual = asked is sys.modules["sklearn.base"].BaseEstimator.get_params
-    if usual and all(isinstance(value, _PLAIN) for value in vars(estimator).values()):
+    if usual and all(isinstance(value, PLAIN) for value in vars(estimator).values()):
         return ()
     values: Iterable[Any] = estimator.get_params(deep=True).values()
     return values
