@@ -332,11 +332,10 @@ def plain_evaluated() -> Any:
 def large_rows_again_and_with_one_other_number() -> Any:
     x, drawn = rows(4096, 5), []
     (other := x.copy())[1234, 3] = 50.0
-    for values in (x, other, x.astype("float64"), other.astype("float64"), x.copy()):
+    for values in (x, other, x.astype("f8"), other.astype("f8"), x.copy()):
         keras.utils.set_random_seed(5)
         model = fitted(dense(), values, onehot(4096), batch_size=64)
-        drawn += [float(np.abs(w).sum()) for w in model.get_weights()]
-    model.drawn = drawn
+        model.drawn = drawn = [*drawn, *(float(np.abs(w).sum()) for w in model.get_weights())]
     return model
 
 
