@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# About how many rows are looked at before all are.
+_LOOKED_AT = 1024
 # Of <sys/mman.h>: Python's mmap module does not name it.
 _MAP_FIXED = 0x10
 # Arrays of numpy's own begin where malloc lets them: anywhere else, loops that look at the alignment could
@@ -42,15 +44,23 @@ def take(X: NDArray[Any], rows: NDArray[np.int64], most_copied: float) -> NDArra
     None where more than a share ``most_copied`` of the rows would have to be copied, or X is not the
     memory of a file.
     """
-    if not X.flags.c_contiguous or not len(rows) or rows.min() < 0 or rows.max() >= len(X):
+    least = len(rows) - int(most_copied * len(rows))
+    if not X.flags.c_contiguous or not len(rows) or not _may_hold(rows, least):
         return None
     run = _longest_run(rows)
-    if len(rows) - len(run) > most_copied * len(rows):
+    if len(run) < least or rows.min() < 0 or rows.max() >= len(X):
         return None
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
         file = _file_of(X, stack)
         return None if file is None else _composed(X, rows, run, file)
     return None
+
+
+def _may_hold(rows: NDArray[np.int64], least: int) -> bool:
+    """Whether there can be a run of so many rows, by a look at some: of most rows that are in no order,
+    and are cheap to copy, all would cost more."""
+    step = max(len(rows) // _LOOKED_AT, 1)
+    return bool(np.count_nonzero(np.diff(rows[::step]) == step) >= least // step - 1)
 
 
 def _longest_run(rows: NDArray[np.int64]) -> range:
@@ -68,7 +78,7 @@ def _composed(X: NDArray[Any], rows: NDArray[np.int64], run: range, file: _File)
     if start % _ALIGNMENT:
         return None
     room = mmap.mmap(-1, start + len(rows) * row, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # as numpy does for large arrays
+    with contextlib.suppress(AttributeError, OSError):  # where there are none; numpy asks for them, too
         room.madvise(mmap.MADV_HUGEPAGE)
     begin, end = start + run.start * row, start + run.stop * row
     before = begin % mmap.PAGESIZE
