@@ -38,8 +38,7 @@ _PER_FIT = ("split_progress", "candidate_progress")
 _CALLER, _CONTEXT = "caller", "callback_ctx"
 _ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, _CALLER, _CONTEXT})
 
-PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
-"""Values that nothing can be changed in."""
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +147,17 @@ def _is_heard(given: dict[str, Any]) -> bool:
 def _parts(estimator: Any) -> Iterable[Any]:
     """The parameters of an estimator and of those in it. To ask costs as much as a small fit, so one
     that holds plain values only is not asked."""
-    if not hasattr(estimator, "get_params"):
-        return ()
-    asked = getattr(type(estimator), "get_params", None)
-    usual = asked is sys.modules["sklearn.base"].BaseEstimator.get_params
-    if usual and all(isinstance(value, PLAIN) for value in vars(estimator).values()):
+    if not hasattr(estimator, "get_params") or holds_plain_values(estimator):
         return ()
     values: Iterable[Any] = estimator.get_params(deep=True).values()
     return values
+
+
+def holds_plain_values(estimator: Any) -> bool:
+    """Whether all of an estimator's attributes, and so its parameters, are values that can't be changed."""
+    asked = getattr(type(estimator), "get_params", None)
+    usual = asked is sys.modules["sklearn.base"].BaseEstimator.get_params
+    return usual and all(isinstance(value, _PLAIN) for value in vars(estimator).values())
 
 
 def _rows(indices: Any) -> np.ndarray[Any, Any] | None:

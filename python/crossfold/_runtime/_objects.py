@@ -84,6 +84,10 @@ class Recent(Generic[T]):
             self._values.popitem(last=False)
         return value
 
+    def holds(self, value: T) -> bool:
+        """Whether this very object is among them."""
+        return any(value is it for it in self._values.values())
+
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, stream: io.BytesIO, arrays: Recent[Any], store_dir: str) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tensorflow.python.eager import context
 
 from crossfold._runtime._keras._known import Unknown
+from crossfold._runtime._objects import Recent
 
 BYTES_LIMIT = 256 << 20
 """Most bytes of tensors kept."""
@@ -23,10 +24,9 @@ _SMALL = 1 << 14
 _BLOCK = 1 << 16
 _SAMPLES = 64
 _MAX_SEED = 2**31 - 1
-_ORDERS_KEPT = 16
 
 _kept: OrderedDict[Any, list[Any]] = OrderedDict()
-_orders: OrderedDict[tuple[int, int | None], Any] = OrderedDict()
+_orders: Recent[Any] = Recent(16)
 
 _memcmp = ctypes.CDLL(None).memcmp
 _memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -69,7 +69,7 @@ def in_order(rows: Any, order: Any) -> Any:
         return _kept[key][0]
     indices = tf.pad(tf.cast(order, tf.int32), [[0, len(rows) - len(order)]])
     made = tf.gather(rows, indices)
-    if any(order is it for it in _orders.values()):
+    if _orders.holds(order):
         _keep(key, made, rows, order)
     return made
 
@@ -90,23 +90,13 @@ def order(rows: int, shuffle: Any) -> Iterator[Any]:
     if not isinstance(shuffle, bool | np.bool_):
         raise Unknown(f"shuffle={shuffle!r}")
     if not shuffle:
-        return itertools.repeat(_order(rows, None))
+        return itertools.repeat(_orders.get(f"{rows}", lambda: tf.range(rows, dtype=tf.int64)))
     seed = context.global_seed()
     if seed is not None:
-        return itertools.repeat(_order(rows, seed % _MAX_SEED))
+        seed %= _MAX_SEED
+        return itertools.repeat(_orders.get(f"{rows}-{seed}", lambda: _shuffled(rows, seed)))
     random = np.random.default_rng()
     return (tf.constant(random.permutation(rows)) for _ in itertools.count())
-
-
-def _order(rows: int, seed: int | None) -> Any:
-    """Return the rows in their order, or shuffled."""
-    key = (rows, seed)
-    if key not in _orders:
-        _orders[key] = tf.range(rows, dtype=tf.int64) if seed is None else _shuffled(rows, seed)
-        if len(_orders) > _ORDERS_KEPT:
-            _orders.popitem(last=False)
-    _orders.move_to_end(key)
-    return _orders[key]
 
 
 def _shuffled(rows: int, seed: int) -> Any:
