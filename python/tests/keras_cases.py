@@ -19,14 +19,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import callbacks, layers, optimizers, regularizers
+from keras_asked import ASKED
 from keras_left import evaluated, left_behind
 
 from crossfold._runtime import _keras, _ways
-
-CASES: dict[str, Callable[[], Any]] = {}
-REFUSED: dict[str, Callable[[], Any]] = {}
+from crossfold._runtime._keras import _pristine
 
 Table = dict[str, Callable[[], Any]]
+CASES: Table = {}
+REFUSED: Table = {}
 
 
 def case(table: Table) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -450,10 +451,9 @@ _refused("x is not a plain array of numbers", x=lambda: tf.constant(rows(16, 5))
 
 def main() -> None:
     """Answer requests until the end of the input."""
-    if "--twins" in sys.argv or "--compiled" in sys.argv:
-        _keras.install(compiled="--compiled" in sys.argv)
-    from crossfold._runtime._keras import _twin
-
+    if sys.argv[1:]:
+        _pristine.remember()
+        _keras.install("--compiled" in sys.argv, sys.argv[2])
     keras.utils.disable_interactive_logging()
     answers, sys.stdout = sys.stdout, sys.stderr
     warnings.simplefilter("error")
@@ -463,8 +463,8 @@ def main() -> None:
         kind, name, options = json.loads(line)
         keras.utils.clear_session()
         keras.utils.set_random_seed(options.get("seed", 7))
-        if kind == "traces":
-            left = {"traces": _twin.traces()}
+        if kind in ASKED:
+            left = ASKED[kind](**options)
         elif kind == "refused":
             with warnings.catch_warnings(action="ignore"):
                 REFUSED[name]()

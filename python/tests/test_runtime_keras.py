@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,70 +10,32 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-SCRIPT = Path(__file__).with_name("keras_cases.py")
+from keras_sides import Side, compare
 
 pytestmark = pytest.mark.timeout(240)
 
 
-class Side:
-    """A process that runs the cases, with the twins or without."""
-
-    def __init__(self, *flags: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *flags],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "CROSSFOLD_KERAS": "1"},
-        )
-
-    def ask(self, kind: str, name: str, **options: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([kind, name, options]) + "\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> tuple[dict[str, Any], list[str]]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the process ended"
-        left, ways = json.loads(line)
-        return left, ways
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate(timeout=30)
+@pytest.fixture(scope="module")
+def twins(traces: Path) -> Iterator[Side]:
+    with Side("--twins", str(traces)) as side:
+        yield side
 
 
 @pytest.fixture(scope="module")
-def twins() -> Iterator[Side]:
-    side = Side("--twins")
-    yield side
-    side.close()
-
-
-@pytest.fixture(scope="module")
-def compiled() -> Iterator[Side]:
-    side = Side("--compiled")
-    yield side
-    side.close()
+def compiled(traces: Path) -> Iterator[Side]:
+    with Side("--compiled", str(traces)) as side:
+        yield side
 
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Side]:
-    side = Side()
-    yield side
-    side.close()
+    with Side() as side:
+        yield side
 
 
-def compare(twins: Side, own: Side, kind: str, name: str, **options: Any) -> list[str]:
-    """Run a case on both sides; return how the twins ran it."""
-    for side in (twins, own):
-        side.ask(kind, name, **options)
-    (found, ways), (expected, _) = twins.answer(), own.answer()
-    assert found.keys() == expected.keys()
-    assert [key for key in expected if found[key] != expected[key]] == []
-    return ways
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
 
 
 CASES = """
@@ -126,7 +84,7 @@ def test_fits_of_one_architecture_share_a_twin(twins: Side, own: Side) -> None:
     traces = []
     for seed in range(3):
         compare(twins, own, "drawn", "", optimizer="Nadam", seed=seed, **options)
-        twins.ask("traces", "")
+        twins.ask("traces")
         traces.append(twins.answer()[0]["traces"])
     assert traces == traces[:1] * 3
 

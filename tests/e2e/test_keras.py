@@ -108,6 +108,11 @@ def test_a_grid_of_networks_equals_one_process(
     assert reference.returncode == 0, reference.stderr
 
     assert shared_cluster.run(ours, timeout=110) == reference.stdout
+    traces = set(shared_cluster.home.glob("**/.traces/*"))
+    assert traces
+    # Processes of the next script take the traces over.
+    assert shared_cluster.run(ours, timeout=110) == reference.stdout
+    assert set(shared_cluster.home.glob("**/.traces/*")) == traces
 
 
 def test_a_compiled_loop_is_close_and_the_next_search_is_exact_again(

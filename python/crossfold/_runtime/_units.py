@@ -103,7 +103,7 @@ class Runner:
 
     def _call(self, call: Call, store_dir: str, result: Result) -> None:
         work = self._objects.value(store_dir, call.pickle)
-        _keras.install()
+        _keras.install(store_dir=store_dir)
         if type(work) is list:
             returned = [function(*args, **kwargs) for function, args, kwargs in work]
         else:
@@ -124,7 +124,7 @@ class Runner:
         if code.get("keep_models"):
             arguments["return_estimator"] = True
         # Unpickling has imported what the user's code uses.
-        _keras.install(compiled=task.code.sharing.compiled_keras)
+        _keras.install(task.code.sharing.compiled_keras, store_dir)
         scorer = arguments.get("scorer")
         with self._sharing.fit(task, fit.sharers, store_dir, X, scorer, fit.family) as bill:
             returned = code["function"](
@@ -145,7 +145,7 @@ class Runner:
 
     def _fit_recipe(self, task: Task, fit: TaskFit, store_dir: str, result: Result) -> None:
         train, test = self._objects.split(store_dir, task.split.id)
-        _keras.install(compiled=task.code.sharing.compiled_keras)
+        _keras.install(task.code.sharing.compiled_keras, store_dir)
         returned, bill = self._recipes.fit(task, fit, store_dir, train, test)
         _settle(result, returned, bill)
         _set_scores(result, returned)

@@ -27,6 +27,7 @@ import sklearn.utils.parallel  # noqa: F401
 
 from crossfold._environment import environment
 from crossfold._runtime import _child, _frames
+from crossfold._runtime._keras import _pristine
 from crossfold._sources import is_own
 from crossfold.v1.bridge_pb2 import Exited, Fork, Forked, FromZygote, ToZygote, ZygoteReady
 
@@ -73,6 +74,9 @@ class Zygote:
         return True
 
     def _fork(self, fork: Fork, descriptors: list[int]) -> None:
+        if "keras" in fork.preload and "keras" not in sys.modules:
+            _preload("keras")
+            _pristine.remember()
         for name in fork.preload:
             _preload(name)
         gc.freeze()  # a collection in a child would touch, and so copy, every shared page

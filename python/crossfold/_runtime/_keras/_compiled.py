@@ -70,9 +70,9 @@ def train(twin: _twin.Twin, batch: int) -> _twin.Trace:
 
     x and y are padded to `capacity`; ``order`` (int64) has the real rows only.
     """
-    model = twin.model
 
     def epoch(x: Any, y: Any, count: Any, *state: Any) -> list[Any]:
+        model = twin.model
         mine = _twin.variables(model, "train")
         _twin.load(mine, state)
         model.reset_metrics()

@@ -284,7 +284,7 @@ def _predict(
         listeners = _listeners(self, None, verbose, 1, rows)
         listeners.on_predict_begin()
         state = _twin.read(_twin.variables(self, "predict"))
-        outputs = [part(x, *state).numpy() for part, x in parts]
+        outputs = [part(x, *state)[0].numpy() for part, x in parts]
         listeners.on_predict_end()
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 

@@ -1,0 +1,76 @@
+"""Graphs on disk: what a process of this host has traced, later ones need not trace again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from crossfold._runtime._keras import _pristine
+from crossfold._runtime._keras._graphs import Graph
+
+FOLDER = ".traces"
+"""Where graphs are, inside the store folder."""
+
+LIMIT = 256
+"""Most graphs kept; one of a network of two layers takes 70 kB."""
+
+folder: Path | None = None
+"""Where they are; None: they stay in their process."""
+
+
+def find(key: Any) -> Graph | None:
+    """Return a graph that a process kept under this key, or None."""
+    if folder is None or not _pristine.holds():
+        return None
+    file = folder / _name(key)
+    with contextlib.suppress(OSError):
+        data = file.read_bytes()
+        os.utime(file)  # those not used for longest go first
+        return Graph.from_bytes(data)
+    return None
+
+
+def keep(key: Any, graph: Graph) -> None:
+    """Keep a graph for other processes, unless something of Keras was replaced in this one."""
+    if folder is None or not _pristine.holds():
+        return
+    # A full disk costs others their tracing, and nobody a fit.
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _write(folder / _name(key), graph.to_bytes())
+        kept = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)
+        for file in kept[:-LIMIT]:
+            file.unlink()
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write a file that appears under its name when it is whole."""
+    fd, temporary = tempfile.mkstemp(dir=file.parent)
+    try:
+        with open(fd, "wb") as target:
+            target.write(data)
+        os.rename(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _name(key: Any) -> str:
+    return hashlib.sha256(json.dumps([_makers(), key]).encode()).hexdigest()
+
+
+@cache
+def _makers() -> list[str]:
+    """What makes graphs, besides what they are made of."""
+    own = (Path(__file__).with_name(name).read_bytes() for name in ("_compiled.py", "_twin.py"))
+    versions = [keras.__version__, tf.__version__, tf.version.GIT_VERSION]
+    return [*versions, *(hashlib.sha256(source).hexdigest() for source in own)]

@@ -1,0 +1,121 @@
+"""Traces that processes of a host take over from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras_sides import Side, compare
+
+pytestmark = pytest.mark.timeout(240)
+
+CASES = """
+    full_batches short_last_batch double_precision_columns_in_fortran_order dropout images series masked_words
+    penalties_and_constraints falling_learning_rates validation_data
+""".split()
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Side]:
+    with Side() as side:
+        yield side
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def first(store: Path) -> Iterator[Side]:
+    with Side("--twins", str(store)) as side:
+        yield side
+
+
+@pytest.fixture(scope="module")
+def later(store: Path) -> Iterator[Side]:
+    with Side("--twins", str(store)) as side:
+        yield side
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_later_process_traces_nothing_and_leaves_what_keras_leaves(
+    first: Side, later: Side, own: Side, name: str
+) -> None:
+    first.ask("case", name)
+    first.answer()
+    assert "keras: whole epochs in the graph" in compare(later, own, "case", name)
+    assert later.asked("traces")["models"] == 0
+
+
+def test_a_later_process_takes_compiled_loops_over(tmp_path: Path) -> None:
+    left = []
+    for models in (1, 0):
+        with Side("--compiled", str(tmp_path)) as side:
+            side.ask("case", "full_batches")
+            left.append(side.answer())
+            assert bool(side.asked("traces")["models"]) == bool(models)
+    assert left[0] == left[1]
+    assert "keras: compiled loop (close, not bit-equal)" in left[0][1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["replace_a_method", "replace_an_inherited_method", "turn_a_switch", "watch_operations"],
+)
+def test_where_something_of_keras_was_changed_traces_stay_in_their_process(
+    first: Side, store: Path, change: str
+) -> None:
+    first.ask("case", "full_batches")
+    first.answer()
+    before = {file: file.read_bytes() for file in store.glob(".traces/*")}
+    with Side("--twins", str(store)) as twins, Side() as own:
+        for side in (twins, own):
+            side.asked(change)
+        compare(twins, own, "case", "full_batches")
+        compare(twins, own, "case", "optimizer_SGD")
+        assert twins.asked("traces")["models"] > 0
+    assert {file: file.read_bytes() for file in store.glob(".traces/*")} == before
+
+
+def test_a_file_that_was_cut_off_is_made_again(tmp_path: Path, own: Side) -> None:
+    for models in (True, True, False):
+        with Side("--twins", str(tmp_path)) as side:
+            compare(side, own, "case", "full_batches")
+            assert bool(side.asked("traces")["models"]) == models
+        files = list(tmp_path.glob(".traces/*"))
+        assert files
+        if not (tmp_path / "cut").exists():
+            (tmp_path / "cut").touch()
+            for file in files:
+                file.write_bytes(file.read_bytes()[:-1])
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(data=st.binary() | st.binary().map(lambda rest: b"0" * 64 + b"\n" + rest))
+def test_no_other_bytes_are_taken_for_a_graph(later: Side, data: bytes) -> None:
+    assert later.asked("decode", data=data.hex()) == {"found": False}
+
+
+def test_the_graphs_not_used_for_longest_go_first(tmp_path: Path) -> None:
+    kept = tmp_path / ".traces"
+    with Side("--twins", str(tmp_path)) as side:
+        side.asked("limit", graphs=4)
+        side.ask("case", "full_batches")
+        side.answer()
+        oldest = set(kept.iterdir())
+        for name in ("optimizer_SGD", "dropout"):
+            side.ask("case", name)
+            side.answer()
+    left = set(kept.iterdir())
+    assert len(left) == 4
+    assert not oldest <= left
+
+
+def test_without_a_folder_to_write_to_fits_go_on(tmp_path: Path, own: Side) -> None:
+    with Side("--twins", str(tmp_path / "missing")) as side:
+        ways = compare(side, own, "case", "full_batches")
+    assert "keras: whole epochs in the graph" in ways
