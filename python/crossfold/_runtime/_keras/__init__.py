@@ -5,7 +5,7 @@ fits of one architecture share one traced *twin*, and a whole epoch runs in one 
 known to give Keras' own bits takes Keras' own method, and the report says why.
 
 - ``_known``: which models, optimizers, losses and calls are known; the key of an architecture.
-- ``_twin``: a traced copy of an architecture; state goes in and comes out, it keeps none.
+- ``_twin``: a traced copy of an architecture, whose graphs run on the variables of models like it.
 - ``_graphs``: what was traced, as data; ``_stored``: the same on disk, for other processes.
 - ``_pristine``: whether Keras is what was imported, so that others may take what is traced here.
 - ``_data``: rows as tensors, kept between fits; the order in which Keras draws them.

@@ -7,6 +7,7 @@ are padded to one of a few lengths, so that the folds of a search share what was
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -65,16 +66,14 @@ def capacity(rows: int, batch: int) -> int:
     return rows
 
 
-def train(twin: _twin.Twin, batch: int) -> _twin.Trace:
-    """Return a function of (x, y, order, *state) that trains for one epoch.
+def train(twin: _twin.Twin, batch: int) -> Callable[..., Any]:
+    """Return a function of (handles, x, y, order) that trains for one epoch.
 
     x and y are padded to `capacity`; ``order`` (int64) has the real rows only.
     """
 
-    def epoch(x: Any, y: Any, count: Any, *state: Any) -> list[Any]:
+    def epoch(x: Any, y: Any, count: Any) -> Any:
         model = twin.model
-        mine = _twin.variables(model, "train")
-        _twin.load(mine, state)
         model.reset_metrics()
 
         def rows(values: Any, begin: Any) -> Any:
@@ -85,18 +84,15 @@ def train(twin: _twin.Twin, batch: int) -> _twin.Trace:
             _step(model, rows(x, begin), rows(y, begin), tf.minimum(count - begin, batch))
             return begin + batch
 
-        end = tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
-        with tf.control_dependencies([end]):
-            return _twin.read(mine)
+        return tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
 
-    compiled = twin.trace(
-        ("compiled", batch), epoch, [*twin.rows, tf.TensorSpec([], tf.int32)], "train", jit_compile=True
-    )
+    inputs = [*twin.rows, tf.TensorSpec([], tf.int32)]
+    compiled = twin.trace(("compiled", batch), epoch, inputs, jit_compile=True)
 
-    def padded(x: Any, y: Any, order: Any, *state: Any) -> Any:
+    def padded(handles: Any, x: Any, y: Any, order: Any) -> None:
         # Rows are drawn before the loop: to take a batch of rows that lie together is a copy.
         drawn = (_data.in_order(values, order) for values in (x, y))
-        return compiled(*drawn, tf.constant(len(order)), *state)
+        compiled(handles, *drawn, tf.constant(len(order)))
 
     return padded
 

@@ -70,8 +70,8 @@ class Graph:
         rest = head.encode() + b"\n" + body
         return _digest(rest) + b"\n" + rest
 
-    def __call__(self, arguments: Sequence[Any], handles: Sequence[Any]) -> list[Any]:
-        """Run it with tensors, on variables of these handles; return its tensors."""
+    def __call__(self, handles: Sequence[Any], *arguments: Any) -> list[Any]:
+        """Run it with tensors, on the variables of these handles; return its tensors."""
         captured = [handles[c] if isinstance(c, int) else c for c in self._captures]
         outputs: list[Any] = self._runtime.call_function(self._name, [*arguments, *captured], self._outputs)
         return outputs

@@ -148,7 +148,7 @@ def _fit(
     if validation_split and validation_data is None:
         (x, y), validation_data = _split(x, y, validation_split)
     way, rows, train = _trainer(self, architecture, x, y, batch_size)
-    order = _data.order(rows.count, shuffle)
+    handles, order = _twin.handles(self), _data.order(rows.count, shuffle)
     validate = None
     if validation_data is not None:
         large = way == CLOSE["fit"]
@@ -163,10 +163,8 @@ def _fit(
             self,
             range(self._initial_epoch or initial_epoch, epochs),
             listeners,
-            lambda state: train(rows.x, rows.y, next(order), *state),
+            lambda: train(handles, rows.x, rows.y, next(order)),
             lambda epoch: validate() if validate and self._should_eval(epoch, validation_freq) else {},
-            # Without anything that looks at the model between epochs, it gets its weights after the last one.
-            watched=bool(callbacks) or validate is not None,
         )
         if epochs > 0:
             self.optimizer.finalize_variable_values(self.trainable_weights)
@@ -187,35 +185,25 @@ def _epochs(
     model: Any,
     epochs: range,
     listeners: Any,
-    train: Callable[[list[Any]], list[Any]],
+    train: Callable[[], Any],
     validate: Callable[[int], dict[str, Any]],
-    watched: bool,
 ) -> Any:
-    """Train epoch by epoch as Keras does; the last logs. Watched, the model is up to date after each."""
+    """Train epoch by epoch as Keras does; the last logs."""
     logs = None
-    mine = _twin.variables(model, "train")
-    begin, count = len(model.variables), len(model.metrics_variables)
-    shown = slice(None) if watched else slice(begin, begin + count)
-    state = _twin.read(mine)
     for epoch in epochs:
         listeners.on_epoch_begin(epoch)
-        if watched:
-            state = _twin.read(mine)
-        state = train(state)
-        _twin.load(mine[shown], state[shown])
+        train()
         logs = model.get_metrics_result()
         logs.update({f"val_{name}": value for name, value in validate(epoch).items()})
         listeners.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
-    if not watched:
-        _twin.load(mine, state)
     return logs
 
 
 def _trainer(
     model: Any, architecture: _known.Architecture, x: Any, y: Any, batch: Any
-) -> tuple[str, _Rows, _twin.Trace]:
+) -> tuple[str, _Rows, Callable[..., Any]]:
     """Return how a model is trained, its rows, and a function that trains it for one epoch."""
     if _is_plain(model):
         rows = _Rows.of(x, y, batch, padded=True)
@@ -283,8 +271,8 @@ def _predict(
     def run() -> Any:
         listeners = _listeners(self, None, verbose, 1, rows)
         listeners.on_predict_begin()
-        state = _twin.read(_twin.variables(self, "predict"))
-        outputs = [part(x, *state)[0].numpy() for part, x in parts]
+        handles = _twin.handles(self, compiled=False)
+        outputs = [part(handles, x)[0].numpy() for part, x in parts]
         listeners.on_predict_end()
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
@@ -312,8 +300,7 @@ def _test(model: Any, architecture: _known.Architecture, rows: _Rows) -> Callabl
     order = next(_data.order(rows.count, False))
 
     def run() -> dict[str, Any]:
-        mine = _twin.variables(model, "test")
-        _twin.load(mine, test(rows.x, rows.y, order, *_twin.read(mine)))
+        test(_twin.handles(model), rows.x, rows.y, order)
         logs: dict[str, Any] = pythonify_logs(model.get_metrics_result())
         return logs
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Literal
 
 import keras
 import tensorflow as tf
-from tensorflow.python.eager import context
-from tensorflow.python.ops import gen_resource_variable_ops
 
 from crossfold._runtime._keras import _known, _stored, _streams
 from crossfold._runtime._keras._graphs import Graph
 
 TWINS_LIMIT = 32
 """Most twins of one process."""
-
-Kind = Literal["train", "test", "predict"]
-Trace = Callable[..., list[Any]]
 
 _twins: OrderedDict[Any, Twin] = OrderedDict()
 _lock = threading.Lock()
@@ -31,7 +26,7 @@ def of(model: Any, architecture: _known.Architecture, x: Any, y: Any = None) -> 
     x, y = (None if a is None else tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in (x, y))
     if y is not None:
         build(model, y)
-    signature = _signature(variables(model, "predict" if y is None else "train"))
+    signature = _signature(model, y is not None)
     key = (architecture.key, x, y, tuple(signature))
     with _lock:
         twin = _twins.get(key)
@@ -52,8 +47,7 @@ def traces() -> int:
 class Twin:
     """A traced copy of one architecture for inputs ``x`` and targets ``y`` of one kind.
 
-    It keeps no state between calls: values of variables come in with a call and go out with its answer,
-    in the order of `variables`. Threads take turns.
+    What it traces runs on the variables of any model like it: see `handles`.
     """
 
     def __init__(
@@ -65,7 +59,6 @@ class Twin:
     ) -> None:
         self._lock = threading.Lock()
         self._architecture, self._x, self._y, self._signature = architecture, x, y, signature
-        self._handles: list[Any] = []
         self.traces: dict[Any, Graph] = {}
 
     @cached_property
@@ -76,7 +69,7 @@ class Twin:
             _known.check_layers(model)
             if self._y is not None:
                 self._compile(model)
-        if _signature(variables(model, self._all)) != self._signature:
+        if _signature(model, self._y is not None) != self._signature:
             raise _known.Unknown("variables that its config does not tell")
         return model
 
@@ -93,28 +86,22 @@ class Twin:
         )
         build(model, self._y)
 
-    @property
-    def _all(self) -> Kind:
-        """The kind of call that uses all variables."""
-        return "predict" if self._y is None else "train"
-
-    def train(self, batch: int, ragged: bool) -> Trace:
-        """Return a function of (x, y, order, *state) that trains for one epoch.
+    def train(self, batch: int, ragged: bool) -> Graph:
+        """Return a graph of (x, y, order) that trains for one epoch.
 
         ``order`` (int64) is the rows in the order they are drawn. ``ragged`` says that the last batch is
         short: as in Keras, the rows of a batch are then unknown to the trace.
         """
         return self._epoch("train", batch, ragged)
 
-    def test(self, batch: int, ragged: bool) -> Trace:
-        """Return a function of (x, y, order, *state) that evaluates; its state has no optimizer."""
+    def test(self, batch: int, ragged: bool) -> Graph:
+        """Return a graph of (x, y, order) that evaluates."""
         return self._epoch("test", batch, ragged)
 
-    def predict(self, batch: int) -> Trace:
-        """Return a function of (x, *state) to the outputs of x, alone in a list: full batches."""
+    def predict(self, batch: int) -> Graph:
+        """Return a graph of (x) to the outputs of x: full batches."""
 
-        def full(x: Any, *state: Any) -> Any:
-            load(variables(self.model, "predict"), state)
+        def full(x: Any) -> Any:
             count = tf.shape(x, out_type=tf.int64)[0] // batch
 
             def step(i: Any, outputs: Any) -> Any:
@@ -125,21 +112,14 @@ class Twin:
             start = tf.constant(0, tf.int64)
             return tf.while_loop(lambda i, _: i < count, step, [start, outputs])[1].concat()
 
-        return self.trace(("predict", batch), full, [self._x], "predict")
+        return self.trace(("predict", batch), full, [self._x])
 
-    def predict_rest(self) -> Trace:
-        """Return a function of (x, *state) to the outputs of x as one batch, alone in a list."""
+    def predict_rest(self) -> Graph:
+        """Return a graph of (x) to the outputs of x as one batch."""
+        return self.trace("rest", lambda x: self.model.predict_step((x,)), [self._x])
 
-        def rest(x: Any, *state: Any) -> Any:
-            load(variables(self.model, "predict"), state)
-            return self.model.predict_step((x,))
-
-        return self.trace("rest", rest, [self._x], "predict")
-
-    def _epoch(self, kind: Literal["train", "test"], batch: int, ragged: bool) -> Trace:
-        def epoch(x: Any, y: Any, order: Any, *state: Any) -> list[Any]:
-            mine = variables(self.model, kind)
-            load(mine, state)
+    def _epoch(self, kind: Literal["train", "test"], batch: int, ragged: bool) -> Graph:
+        def epoch(x: Any, y: Any, order: Any) -> Any:
             self.model.reset_metrics()
             step = self.model.train_step if kind == "train" else self.model.test_step
             rows = tf.shape(order, out_type=tf.int64)[0]
@@ -152,12 +132,9 @@ class Twin:
                 return begin + batch
 
             start = tf.constant(0, tf.int64)
-            end = tf.while_loop(lambda begin: begin < rows, body, [start], parallel_iterations=1)
-            with tf.control_dependencies([end]):
-                return read(mine)
+            return tf.while_loop(lambda begin: begin < rows, body, [start], parallel_iterations=1)
 
-        order = tf.TensorSpec([None], tf.int64)
-        return self.trace((kind, batch, ragged), epoch, [self._x, self._y, order], kind)
+        return self.trace((kind, batch, ragged), epoch, [self._x, self._y, tf.TensorSpec([None], tf.int64)])
 
     @property
     def rows(self) -> list[Any]:
@@ -165,49 +142,33 @@ class Twin:
         return [self._x, self._y]
 
     def trace(
-        self,
-        key: Any,
-        function: Callable[..., Any],
-        inputs: list[Any],
-        kind: Kind,
-        jit_compile: bool | None = None,
-    ) -> Trace:
-        """Return the graph of a function of (*inputs, *state) to a list of tensors; made when no process
-        has made it yet."""
+        self, key: Any, function: Callable[..., Any], inputs: list[Any], jit_compile: bool | None = None
+    ) -> Graph:
+        """Return the graph of a function of inputs like these; made when no process has made it yet."""
         with self._lock:
             if key not in self.traces:
                 names = [self._architecture.key, *map(_described, (self._x, self._y)), self._signature, key]
                 graph = _stored.find(names)
                 if graph is None:
-                    graph = self._traced(function, inputs, kind, jit_compile)
+                    # Made outside of the trace, or its tensors would be parts of that.
+                    used = handles(self.model, self._y is not None)
+                    with _streams.kept():
+                        traced = tf.function(function, autograph=False, jit_compile=jit_compile)
+                        graph = Graph.of(traced.get_concrete_function(*inputs), used)
                     _stored.keep(names, graph)
                 self.traces[key] = graph
-            if not self._handles:
-                self._handles = _scratch(self._signature)
-        return partial(self._call, self.traces[key])
-
-    def _traced(
-        self, function: Callable[..., Any], inputs: list[Any], kind: Kind, jit_compile: bool | None
-    ) -> Graph:
-        mine = variables(self.model, kind)
-        self._handles = [v._value.handle for v in variables(self.model, self._all)]
-        with _streams.kept():
-            traced = tf.function(function, autograph=False, jit_compile=jit_compile)
-            state = [tf.TensorSpec(v.shape, v.dtype) for v in mine]
-            return Graph.of(traced.get_concrete_function(*inputs, *state), self._handles)
-
-    def _call(self, graph: Graph, *arguments: Any) -> list[Any]:
-        with self._lock:
-            return graph(arguments, self._handles)
+            return self.traces[key]
 
 
-def variables(model: Any, kind: Kind) -> list[Any]:
-    """Return all that a kind of call reads or changes, in one order for equal models."""
+def handles(model: Any, compiled: bool = True) -> list[Any]:
+    """Return handles of all that a graph may use of a model, in one order for equal ones."""
+    return [variable._value.handle for variable in _variables(model, compiled)]
+
+
+def _variables(model: Any, compiled: bool) -> list[Any]:
     found = [*model.variables]
-    if kind != "predict":
-        found += model.metrics_variables
-    if kind == "train":
-        found += model.optimizer.variables
+    if compiled:
+        found += [*model.metrics_variables, *model.optimizer.variables]
     return found
 
 
@@ -224,30 +185,9 @@ def build(model: Any, y: Any) -> None:
             optimizer.build(model.trainable_variables)
 
 
-def read(variables: Sequence[Any]) -> list[Any]:
-    """Return the values of variables."""
-    return [v._value.read_value() for v in variables]
-
-
-def load(variables: Sequence[Any], values: Sequence[Any]) -> None:
-    """Set variables, in the graph that is being traced if there is one."""
-    for variable, value in zip(variables, values, strict=True):
-        variable._value.assign(value, read_value=False)
-
-
-def _signature(variables: Sequence[Any]) -> list[Any]:
-    return [(tuple(v.shape), v.dtype, v.trainable) for v in variables]
+def _signature(model: Any, compiled: bool) -> list[Any]:
+    return [(tuple(v.shape), v.dtype, v.trainable) for v in _variables(model, compiled)]
 
 
 def _described(spec: tf.TensorSpec | None) -> Any:
     return spec and [spec.shape.as_list(), spec.dtype.name]
-
-
-def _scratch(signature: list[Any]) -> list[Any]:
-    """Return handles of new variables, without the models that they would belong to."""
-    return [
-        gen_resource_variable_ops.var_handle_op(
-            shape=shape, dtype=tf.as_dtype(dtype), shared_name=context.anonymous_name()
-        )
-        for shape, dtype, _ in signature
-    ]
