@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,12 +74,31 @@ def test_where_something_of_keras_was_changed_traces_stay_in_their_process(
     first.answer()
     before = {file: file.read_bytes() for file in store.glob(".traces/*")}
     with Side("--twins", str(store)) as twins, Side() as own:
+        compare(twins, own, "case", "full_batches")
+        assert twins.asked("traces")["models"] == 0
         for side in (twins, own):
             side.asked(change)
         compare(twins, own, "case", "full_batches")
+        assert twins.asked("traces")["models"] == 2  # to train and to predict
         compare(twins, own, "case", "optimizer_SGD")
-        assert twins.asked("traces")["models"] > 0
     assert {file: file.read_bytes() for file in store.glob(".traces/*")} == before
+
+
+def test_importing_keras_as_a_part_of_tensorflow_changes_nothing(later: Side) -> None:
+    assert later.asked("import_the_other_way") == {"same": True, "shared": True}
+
+
+def test_a_method_that_is_gone_is_a_change_until_it_is_back(later: Side) -> None:
+    assert later.asked("take_a_method_away") == {"without": False, "put back": True}
+
+
+def test_a_function_put_among_keras_own_stays_the_users(later: Side) -> None:
+    assert later.asked("put_a_loss_among_keras_own") == {"taken": False}
+
+
+def test_a_model_with_nothing_to_train_is_left_to_keras(later: Side) -> None:
+    later.ask("fit_what_has_nothing_to_train")
+    assert later.answer()[1] == ["keras: own fit (nothing to train)"]
 
 
 def test_a_file_that_was_cut_off_is_made_again(tmp_path: Path, own: Side) -> None:
@@ -94,8 +114,12 @@ def test_a_file_that_was_cut_off_is_made_again(tmp_path: Path, own: Side) -> Non
                 file.write_bytes(file.read_bytes()[:-1])
 
 
+def with_its_digest(rest: bytes) -> bytes:
+    return hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+
+
 @settings(max_examples=50, deadline=None, derandomize=True)
-@given(data=st.binary() | st.binary().map(lambda rest: b"0" * 64 + b"\n" + rest))
+@given(data=st.binary() | st.binary().map(with_its_digest))
 def test_no_other_bytes_are_taken_for_a_graph(later: Side, data: bytes) -> None:
     assert later.asked("decode", data=data.hex()) == {"found": False}
 

@@ -74,10 +74,9 @@ class Zygote:
         return True
 
     def _fork(self, fork: Fork, descriptors: list[int]) -> None:
-        if "keras" in fork.preload and "keras" not in sys.modules:
-            _preload("keras")
-            _pristine.remember()
         for name in fork.preload:
+            if name.partition(".")[0] == "keras":
+                _preload_keras()
             _preload(name)
         gc.freeze()  # a collection in a child would touch, and so copy, every shared page
         parent = os.getpid()
@@ -158,6 +157,14 @@ def _preload(name: str) -> None:
         spec = importlib.util.find_spec(name.partition(".")[0])
         if spec is not None and spec.origin is not None and not is_own(name, spec.origin):
             importlib.import_module(name)
+
+
+def _preload_keras() -> None:
+    """Import Keras before anything that might change it, and remember what it was."""
+    if "keras" not in sys.modules:
+        _preload("keras")
+        if "keras" in sys.modules:
+            _pristine.remember()
 
 
 def _ignore(_signal: int, _frame: FrameType | None) -> None:

@@ -49,8 +49,9 @@ def _installed() -> tuple[Any, Any] | None:
 
     if not _versions.known():
         return None
-    from crossfold._runtime._keras import _methods, _seeding, _stored, _variables
+    from crossfold._runtime._keras import _methods, _pristine, _seeding, _stored, _variables
 
+    _pristine.remember(shared=False)
     _seeding.install()
     _variables.install()
     _methods.install()

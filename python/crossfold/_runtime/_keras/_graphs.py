@@ -47,7 +47,7 @@ class Graph:
         positions = {id(handle): position for position, handle in enumerate(handles)}
         captures = [positions.get(id(captured), captured) for captured in traced.captured_inputs]
         constants = (captured for captured in captures if not isinstance(captured, int))
-        if any(constant.dtype in (tf.resource, tf.variant) for constant in constants):
+        if any(constant.dtype in (tf.resource, tf.string, tf.variant) for constant in constants):
             raise Unknown("a trace that uses more than its variables")
         called = traced.graph.as_graph_def().library.function
         library = function_pb2.FunctionDefLibrary(function=[traced.function_def, *called])
@@ -60,9 +60,12 @@ class Graph:
         if digest != _digest(rest):
             return None
         head, _, body = rest.partition(b"\n")
-        captures, outputs = json.loads(head)
-        library = function_pb2.FunctionDefLibrary.FromString(body)
-        return cls(library, [_from_json(captured) for captured in captures], outputs)
+        try:
+            captures, outputs = json.loads(head)
+            library = function_pb2.FunctionDefLibrary.FromString(body)
+            return cls(library, [_from_json(captured) for captured in captures], outputs)
+        except Exception:
+            return None  # somebody else's digest: whatever is wrong with it, it is not a graph
 
     def to_bytes(self) -> bytes:
         head = json.dumps([[_to_json(captured) for captured in self._captures], self._outputs])

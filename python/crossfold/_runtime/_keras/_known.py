@@ -13,8 +13,18 @@ import numpy as np
 from keras.src.models.functional import Functional
 
 
+def _is_keras(value: Any) -> bool:
+    owner = value if isinstance(value, type | types.FunctionType) else type(value)
+    return str(owner.__module__).startswith("keras.src.")
+
+
+def _all_of(module: Any) -> frozenset[Any]:
+    """Keras' own functions and classes in a module: somebody may have put others there."""
+    return frozenset(value for value in vars(module).values() if callable(value) and _is_keras(value))
+
+
 def _named(module: Any, names: str) -> frozenset[Any]:
-    return frozenset(getattr(module, name) for name in names.split())
+    return _all_of(module) & {getattr(module, name) for name in names.split()}
 
 
 MODELS = frozenset({keras.Sequential, Functional})
@@ -33,10 +43,10 @@ LAYERS = _named(
 
 OPTIMIZERS = _named(keras.optimizers, "Adagrad Adam AdamW Nadam RMSprop SGD")
 
-SCHEDULES = frozenset(filter(callable, vars(keras.optimizers.schedules).values()))
+SCHEDULES = _all_of(keras.optimizers.schedules)
 
-LOSSES = frozenset(filter(callable, vars(keras.losses).values())) - {keras.losses.Loss}
-METRICS = frozenset(filter(callable, vars(keras.metrics).values())) - {
+LOSSES = _all_of(keras.losses) - {keras.losses.Loss}
+METRICS = _all_of(keras.metrics) - {
     keras.metrics.Metric,
     keras.metrics.MeanMetricWrapper,
 }
@@ -96,6 +106,8 @@ def training(model: Any) -> Architecture:
     """Return what training and evaluating need of a model. Raises Unknown."""
     _check_compiled(model)
     plain = forward(model)
+    if not model.trainable_weights:
+        raise Unknown("nothing to train")  # Keras warns of it when it traces a step
     optimizer = _optimizer(model.optimizer, model.trainable_variables)
     loss = _part(model.loss, LOSSES, "loss")
     compiled = model._compile_metrics
@@ -280,11 +292,6 @@ def _renamed(reference: Any, names: dict[str, str]) -> Any:
 
 def _is_dtype(config: dict[str, Any]) -> bool:
     return config.get("class_name") == "DTypePolicy"
-
-
-def _is_keras(value: Any) -> bool:
-    owner = value if isinstance(value, type | types.FunctionType) else type(value)
-    return str(owner.__module__).startswith("keras.src.")
 
 
 def _name(value: Any) -> str:

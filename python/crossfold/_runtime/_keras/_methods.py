@@ -17,7 +17,7 @@ from keras.src.utils.python_utils import pythonify_logs
 from tensorflow.python.framework import config
 
 from crossfold._runtime import _ways
-from crossfold._runtime._keras import _compiled, _data, _known, _twin
+from crossfold._runtime._keras import _compiled, _data, _known, _pristine, _twin
 from crossfold._runtime._keras._known import Unknown
 
 BATCH = 32
@@ -141,6 +141,7 @@ def _fit(
         validation_steps=validation_steps,
     )
     _check_surroundings()
+    _pristine.look()  # the user's code may have changed something while it built the model
     for callback in keras.tree.flatten(callbacks or []):
         if type(callback) not in CALLBACKS:
             raise Unknown(f"callback {type(callback).__name__}")

@@ -29,19 +29,21 @@ folder: Path | None = None
 
 def find(key: Any) -> Graph | None:
     """Return a graph that a process kept under this key, or None."""
-    if folder is None or not _pristine.holds():
+    if folder is None or not _pristine.may_share():
         return None
     file = folder / _name(key)
+    try:
+        graph = Graph.from_bytes(file.read_bytes())
+    except OSError:
+        return None
     with contextlib.suppress(OSError):
-        data = file.read_bytes()
         os.utime(file)  # those not used for longest go first
-        return Graph.from_bytes(data)
-    return None
+    return graph
 
 
 def keep(key: Any, graph: Graph) -> None:
     """Keep a graph for other processes, unless something of Keras was replaced in this one."""
-    if folder is None or not _pristine.holds():
+    if folder is None or not _pristine.may_share():
         return
     # A full disk costs others their tracing, and nobody a fit.
     with contextlib.suppress(OSError):
@@ -71,6 +73,6 @@ def _name(key: Any) -> str:
 @cache
 def _makers() -> list[str]:
     """What makes graphs, besides what they are made of."""
-    own = (Path(__file__).with_name(name).read_bytes() for name in ("_compiled.py", "_twin.py"))
-    versions = [keras.__version__, tf.__version__, tf.version.GIT_VERSION]
-    return [*versions, *(hashlib.sha256(source).hexdigest() for source in own)]
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    own = (hashlib.sha256(source.read_bytes()).hexdigest() for source in sources)
+    return [keras.__version__, tf.__version__, tf.version.GIT_VERSION, *own]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from crossfold._runtime._keras import _known, _stored, _streams
+from crossfold._runtime._keras import _known, _pristine, _stored, _streams
 from crossfold._runtime._keras._graphs import Graph
 
 TWINS_LIMIT = 32
@@ -27,7 +27,7 @@ def of(model: Any, architecture: _known.Architecture, x: Any, y: Any = None) -> 
     if y is not None:
         build(model, y)
     signature = _signature(model, y is not None)
-    key = (architecture.key, x, y, tuple(signature))
+    key = (architecture.key, x, y, tuple(signature), _pristine.version())
     with _lock:
         twin = _twins.get(key)
         if twin is None:
@@ -147,17 +147,21 @@ class Twin:
         """Return the graph of a function of inputs like these; made when no process has made it yet."""
         with self._lock:
             if key not in self.traces:
-                names = [self._architecture.key, *map(_described, (self._x, self._y)), self._signature, key]
-                graph = _stored.find(names)
+                specs = [_described(spec) for spec in (self._x, self._y)]
+                stored_as = [self._architecture.key, *specs, self._signature, key]
+                graph = _stored.find(stored_as)
                 if graph is None:
-                    # Made outside of the trace, or its tensors would be parts of that.
-                    used = handles(self.model, self._y is not None)
-                    with _streams.kept():
-                        traced = tf.function(function, autograph=False, jit_compile=jit_compile)
-                        graph = Graph.of(traced.get_concrete_function(*inputs), used)
-                    _stored.keep(names, graph)
+                    graph = self._traced(function, inputs, jit_compile)
+                    _stored.keep(stored_as, graph)
                 self.traces[key] = graph
             return self.traces[key]
+
+    def _traced(self, function: Callable[..., Any], inputs: list[Any], jit_compile: bool | None) -> Graph:
+        # The model is made outside of the trace, or its tensors would be parts of that.
+        used = handles(self.model, self._y is not None)
+        with _streams.kept():
+            traced = tf.function(function, autograph=False, jit_compile=jit_compile)
+            return Graph.of(traced.get_concrete_function(*inputs), used)
 
 
 def handles(model: Any, compiled: bool = True) -> list[Any]:
