@@ -1,4 +1,4 @@
-"""Fixtures: a cluster in this process, and clean client state around every test."""
+"""Fixtures: a cluster in this process, clean client state around every test, and processes of Keras fits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ os.environ["CROSSFOLD_EARLY"] = "0"
 
 import pytest  # noqa: E402
 from double import Cluster  # noqa: E402
+from keras_sides import Side  # noqa: E402
 
 from crossfold import _client  # noqa: E402
 
@@ -36,3 +37,23 @@ def cluster(tmp_path: Path, disconnected: None, monkeypatch: pytest.MonkeyPatch)
     if _client._client is not None:
         _client._client.close()
     double.close()
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Side]:
+    """A process that fits Keras models as Keras does."""
+    with Side() as side:
+        yield side
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store folder where processes of a worker find each other's traces."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def twins(traces: Path) -> Iterator[Side]:
+    """A process that fits Keras models as a worker does."""
+    with Side("--twins", str(traces)) as side:
+        yield side

@@ -16,26 +16,9 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
-def twins(traces: Path) -> Iterator[Side]:
-    with Side("--twins", str(traces)) as side:
-        yield side
-
-
-@pytest.fixture(scope="module")
 def compiled(traces: Path) -> Iterator[Side]:
     with Side("--compiled", str(traces)) as side:
         yield side
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Side]:
-    with Side() as side:
-        yield side
-
-
-@pytest.fixture(scope="module")
-def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
 
 
 CASES = """
@@ -84,8 +67,7 @@ def test_fits_of_one_architecture_share_a_twin(twins: Side, own: Side) -> None:
     traces = []
     for seed in range(3):
         compare(twins, own, "drawn", "", optimizer="Nadam", seed=seed, **options)
-        twins.ask("traces")
-        traces.append(twins.answer()[0]["traces"])
+        traces.append(twins.asked("traces")["traces"])
     assert traces == traces[:1] * 3
 
 

@@ -20,45 +20,28 @@ CASES = """
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[Side]:
-    with Side() as side:
-        yield side
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
-def first(store: Path) -> Iterator[Side]:
-    with Side("--twins", str(store)) as side:
-        yield side
-
-
-@pytest.fixture(scope="module")
-def later(store: Path) -> Iterator[Side]:
-    with Side("--twins", str(store)) as side:
+def later(traces: Path) -> Iterator[Side]:
+    with Side("--twins", str(traces)) as side:
         yield side
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_later_process_traces_nothing_and_leaves_what_keras_leaves(
-    first: Side, later: Side, own: Side, name: str
+    twins: Side, later: Side, own: Side, name: str
 ) -> None:
-    first.ask("case", name)
-    first.answer()
+    twins.ask("case", name)
+    twins.answer()
     assert "keras: whole epochs in the graph" in compare(later, own, "case", name)
     assert later.asked("traces")["models"] == 0
 
 
 def test_a_later_process_takes_compiled_loops_over(tmp_path: Path) -> None:
     left = []
-    for models in (1, 0):
+    for traced in (True, False):
         with Side("--compiled", str(tmp_path)) as side:
             side.ask("case", "full_batches")
             left.append(side.answer())
-            assert bool(side.asked("traces")["models"]) == bool(models)
+            assert bool(side.asked("traces")["models"]) == traced
     assert left[0] == left[1]
     assert "keras: compiled loop (close, not bit-equal)" in left[0][1]
 
@@ -68,20 +51,20 @@ def test_a_later_process_takes_compiled_loops_over(tmp_path: Path) -> None:
     ["replace_a_method", "replace_an_inherited_method", "turn_a_switch", "watch_operations"],
 )
 def test_where_something_of_keras_was_changed_traces_stay_in_their_process(
-    first: Side, store: Path, change: str
+    twins: Side, traces: Path, change: str
 ) -> None:
-    first.ask("case", "full_batches")
-    first.answer()
-    before = {file: file.read_bytes() for file in store.glob(".traces/*")}
-    with Side("--twins", str(store)) as twins, Side() as own:
-        compare(twins, own, "case", "full_batches")
-        assert twins.asked("traces")["models"] == 0
-        for side in (twins, own):
+    twins.ask("case", "full_batches")
+    twins.answer()
+    before = {file: file.read_bytes() for file in traces.glob(".traces/*")}
+    with Side("--twins", str(traces)) as changed, Side() as own:
+        compare(changed, own, "case", "full_batches")
+        assert changed.asked("traces")["models"] == 0
+        for side in (changed, own):
             side.asked(change)
-        compare(twins, own, "case", "full_batches")
-        assert twins.asked("traces")["models"] == 2  # to train and to predict
-        compare(twins, own, "case", "optimizer_SGD")
-    assert {file: file.read_bytes() for file in store.glob(".traces/*")} == before
+        compare(changed, own, "case", "full_batches")
+        assert changed.asked("traces")["models"] == 2  # to train and to predict
+        compare(changed, own, "case", "optimizer_SGD")
+    assert {file: file.read_bytes() for file in traces.glob(".traces/*")} == before
 
 
 def test_importing_keras_as_a_part_of_tensorflow_changes_nothing(later: Side) -> None:
@@ -102,16 +85,14 @@ def test_a_model_with_nothing_to_train_is_left_to_keras(later: Side) -> None:
 
 
 def test_a_file_that_was_cut_off_is_made_again(tmp_path: Path, own: Side) -> None:
-    for models in (True, True, False):
+    for traced, cut in ((True, True), (True, False), (False, False)):
         with Side("--twins", str(tmp_path)) as side:
             compare(side, own, "case", "full_batches")
-            assert bool(side.asked("traces")["models"]) == models
+            assert bool(side.asked("traces")["models"]) == traced
         files = list(tmp_path.glob(".traces/*"))
         assert files
-        if not (tmp_path / "cut").exists():
-            (tmp_path / "cut").touch()
-            for file in files:
-                file.write_bytes(file.read_bytes()[:-1])
+        for file in files if cut else ():
+            file.write_bytes(file.read_bytes()[:-1])
 
 
 def with_its_digest(rest: bytes) -> bytes:

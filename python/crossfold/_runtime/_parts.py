@@ -14,7 +14,6 @@ import mmap
 import os
 import pickle
 import struct
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
+
+from crossfold._runtime._files import whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -254,21 +255,13 @@ def _in_band(buffer: pickle.PickleBuffer, buffers: list[memoryview], least: int)
 
 
 def _write(file: Path, head: bytes, buffers: list[tuple[int, Iterable[Any]]]) -> None:
-    """Write a file that appears under its name when it is whole."""
     base = _aligned(_LENGTH.size + len(head))
-    fd, temporary = tempfile.mkstemp(prefix=f".tmp-{os.getpid()}-", dir=file.parent)
-    try:
-        with open(fd, "wb") as target:
-            target.write(_LENGTH.pack(len(head)) + head)
-            for start, pieces in buffers:
-                target.seek(base + start)
-                for piece in pieces:
-                    target.write(piece)
-        os.rename(temporary, file)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with whole(file) as target:
+        target.write(_LENGTH.pack(len(head)) + head)
+        for start, pieces in buffers:
+            target.seek(base + start)
+            for piece in pieces:
+                target.write(piece)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -14,27 +14,19 @@ import keras
 import tensorflow as tf
 
 from crossfold._runtime._keras import _data, _twin
-from crossfold._runtime._keras._known import Unknown
+from crossfold._runtime._keras._known import Unknown, named
 
-LAYERS = frozenset(
-    getattr(keras.layers, name)
-    for name in "Activation Dense ELU Flatten InputLayer LeakyReLU PReLU ReLU Rescaling Reshape".split()
-)
+LAYERS = named(keras.layers, "Activation Dense ELU Flatten InputLayer LeakyReLU PReLU ReLU Rescaling Reshape")
 """Layers that draw nothing and whose output for a row depends on that row alone."""
 
 LARGE_BATCH = 4096
 """Rows of a batch where only outputs are wanted: they depend on no other row."""
 
-
-FUNCTIONS = frozenset(
-    getattr(module, name)
-    for module, names in (
-        (keras.losses, "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy"),
-        (keras.losses, "huber mean_absolute_error mean_squared_error"),
-        (keras.metrics, "binary_accuracy categorical_accuracy sparse_categorical_accuracy"),
-    )
-    for name in names.split()
-)
+FUNCTIONS = named(
+    keras.losses,
+    "binary_crossentropy categorical_crossentropy huber mean_absolute_error mean_squared_error"
+    " sparse_categorical_crossentropy",
+) | named(keras.metrics, "binary_accuracy categorical_accuracy sparse_categorical_accuracy")
 """Losses, and metrics that are means over rows."""
 
 

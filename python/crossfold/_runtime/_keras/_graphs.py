@@ -9,9 +9,8 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import attr_value_pb2, function_pb2
+from tensorflow.core.framework import attr_value_pb2, function_pb2, tensor_pb2
 from tensorflow.python.eager import context
 
 from crossfold._runtime._keras._known import Unknown
@@ -84,17 +83,17 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).hexdigest().encode()
 
 
-def _to_json(captured: Any) -> Any:
+def _to_json(captured: Any) -> int | str:
     if isinstance(captured, int):
         return captured
-    return [captured.dtype.name, captured.shape.as_list(), captured.numpy().tobytes().hex()]
+    constant: bytes = tf.make_tensor_proto(captured.numpy()).SerializeToString()
+    return constant.hex()
 
 
-def _from_json(captured: Any) -> Any:
+def _from_json(captured: int | str) -> Any:
     if isinstance(captured, int):
         return captured
-    dtype, shape, values = captured
-    return tf.constant(np.frombuffer(bytes.fromhex(values), tf.as_dtype(dtype).as_numpy_dtype).reshape(shape))
+    return tf.constant(tf.make_ndarray(tensor_pb2.TensorProto.FromString(bytes.fromhex(captured))))
 
 
 def _renamed(function: function_pb2.FunctionDef, names: Mapping[str, str]) -> function_pb2.FunctionDef:

@@ -23,14 +23,15 @@ def _all_of(module: Any) -> frozenset[Any]:
     return frozenset(value for value in vars(module).values() if callable(value) and _is_keras(value))
 
 
-def _named(module: Any, names: str) -> frozenset[Any]:
+def named(module: Any, names: str) -> frozenset[Any]:
+    """Keras' own functions and classes of these names."""
     return _all_of(module) & {getattr(module, name) for name in names.split()}
 
 
 MODELS = frozenset({keras.Sequential, Functional})
 """Models that their config describes in full."""
 
-LAYERS = _named(
+LAYERS = named(
     keras.layers,
     "Activation AveragePooling1D AveragePooling2D BatchNormalization Bidirectional Conv1D Conv2D Dense"
     " DepthwiseConv2D Dropout ELU Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise"
@@ -41,7 +42,7 @@ LAYERS = _named(
 )
 """Layers whose state is in their variables and whose work is in their config."""
 
-OPTIMIZERS = _named(keras.optimizers, "Adagrad Adam AdamW Nadam RMSprop SGD")
+OPTIMIZERS = named(keras.optimizers, "Adagrad Adam AdamW Nadam RMSprop SGD")
 
 SCHEDULES = _all_of(keras.optimizers.schedules)
 

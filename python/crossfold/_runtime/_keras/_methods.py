@@ -23,10 +23,7 @@ from crossfold._runtime._keras._known import Unknown
 BATCH = 32
 """Keras' default."""
 
-CALLBACKS = frozenset(
-    getattr(keras.callbacks, name)
-    for name in ("EarlyStopping", "History", "LearningRateScheduler", "ReduceLROnPlateau")
-)
+CALLBACKS = _known.named(keras.callbacks, "EarlyStopping History LearningRateScheduler ReduceLROnPlateau")
 """Callbacks that act between epochs only."""
 
 EXACT = {

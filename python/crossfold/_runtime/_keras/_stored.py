@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from crossfold._runtime._files import whole
 from crossfold._runtime._keras import _pristine
 from crossfold._runtime._keras._graphs import Graph
 
@@ -48,22 +48,11 @@ def keep(key: Any, graph: Graph) -> None:
     # A full disk costs others their tracing, and nobody a fit.
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        _write(folder / _name(key), graph.to_bytes())
-        kept = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in kept[:-LIMIT]:
-            file.unlink()
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a file that appears under its name when it is whole."""
-    fd, temporary = tempfile.mkstemp(dir=file.parent)
-    try:
-        with open(fd, "wb") as target:
-            target.write(data)
-        os.rename(temporary, file)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        with whole(folder / _name(key)) as file:
+            file.write(graph.to_bytes())
+        kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        for unused in kept[:-LIMIT]:
+            unused.unlink()
 
 
 def _name(key: Any) -> str:
