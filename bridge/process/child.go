@@ -55,7 +55,7 @@ type Child struct {
 	reader *bufio.Reader
 	frames *frameReader
 	log    *tail
-	page   *progress
+	page   page
 
 	// forked is closed when the zygote has answered, exited when the process has ended.
 	forked, exited chan struct{}
@@ -80,18 +80,18 @@ func newChild(z *Zygote, id uint64) (*Child, []*os.File, error) {
 		socket.Close()
 		return nil, nil, fmt.Errorf("create log pipe: %w", err)
 	}
-	page, memory, err := newProgress()
+	page, memory, err := newPage()
 	if err != nil {
 		conn.Close()
 		closeAll([]*os.File{socket, log, logEnd})
 		return nil, nil, err
 	}
-	reader := bufio.NewReaderSize(conn, 64<<10)
 	child := &Child{
-		zygote: z, id: id, conn: conn, reader: reader, frames: &frameReader{r: reader},
-		log: drain(log), page: page,
+		zygote: z, id: id, conn: conn, log: drain(log), page: page,
 		forked: make(chan struct{}), exited: make(chan struct{}),
 	}
+	child.reader = bufio.NewReaderSize(&stream{sent: conn, unsent: child.unsent}, 64<<10)
+	child.frames = &frameReader{r: child.reader}
 	return child, []*os.File{socket, logEnd, memory}, nil
 }
 
@@ -183,37 +183,35 @@ func (c *Child) exchange(run *pb.Run, emit func(message *pb.FromChild, more bool
 	if _, err := c.conn.Write(frame); err != nil {
 		return c.explain(err)
 	}
-	pace := newPace(run.GetTask())
 	for {
 		message := new(pb.FromChild)
 		if err := c.frames.message(message); err != nil {
 			return c.explain(err)
 		}
-		pace.take(message)
-		more := c.reader.Buffered() > 0
-		if err := emit(message, more); err != nil {
+		if err := emit(message, c.reader.Buffered() > 0); err != nil {
 			return errors.Join(err, c.Kill())
 		}
 		if message.GetDone() != nil {
 			return nil
 		}
-		if !more {
-			c.rest(pace.rest())
-		}
 	}
 }
 
-// rest waits for so long, or until the process has ended.
-func (c *Child) rest(duration time.Duration) {
-	if duration <= 0 {
-		return
+// unsent returns what a child whose stream ended with cause had not sent of it, once it is dead.
+func (c *Child) unsent(received uint64, cause error) []byte {
+	// After a deadline nobody wants to read on, or the child is dead and others hold its socket.
+	if !errors.Is(cause, os.ErrDeadlineExceeded) {
+		select {
+		case <-c.exited:
+		case <-time.After(lastWordsTimeout): // it has closed its socket: explain ends it
+		}
 	}
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c.exited:
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended || c.released {
+		return nil
 	}
+	return c.page.unsent(received)
 }
 
 // explain turns the end of the conversation into an ExitError; what is left of the child is killed.

@@ -8,7 +8,8 @@
 // The zygote imports and answers ZygoteReady, the version of the frames in it. From then on Fork
 // sends a Fork frame and, with it, three descriptors: the child's socket, the log that takes the
 // place of its standard output and error, and a page of shared memory in which the child keeps the
-// index of the unit that runs. The zygote answers Forked, the child ChildReady on its own socket.
+// index of the unit that runs and results that it has not sent yet. The zygote answers Forked, the
+// child ChildReady on its own socket.
 //
 // # Ends
 //

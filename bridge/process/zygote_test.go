@@ -147,6 +147,9 @@ func TestDeadChildIsExplained(t *testing.T) {
 			if exit.Running == nil || *exit.Running != 1 {
 				t.Errorf("running = %v, want 1", exit.Running)
 			}
+			if len(results) != 1 || results[0].GetOutcome() != pb.Outcome_OUTCOME_OK {
+				t.Errorf("results = %v, want that of the call which had ended", results)
+			}
 		})
 	}
 }

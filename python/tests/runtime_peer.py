@@ -99,8 +99,8 @@ class Peer:
     def fork(self, *preload: str) -> Child:
         mine, theirs = socket.socketpair()
         log, log_end = os.pipe()
-        page = os.memfd_create("progress")
-        os.ftruncate(page, 8)
+        page = os.memfd_create("page")
+        os.ftruncate(page, 1 << 16)
         frame = _frames.encode(ToZygote(fork=Fork(id=len(self.children) + 1, preload=preload)))
         socket.send_fds(self.connection, [frame], [theirs.fileno(), log_end, page])
         theirs.close()

@@ -6,12 +6,10 @@ import contextlib
 import ctypes
 import faulthandler
 import gc
-import mmap
 import os
 import random
 import signal
 import socket
-import struct
 import tempfile
 import time
 
@@ -23,15 +21,16 @@ from crossfold import _arrow
 from crossfold._nested import NestedBackend
 from crossfold._runtime import _frames, _signatures
 from crossfold._runtime._capture import Capture
+from crossfold._runtime._page import Page
 from crossfold._runtime._units import Runner
 from crossfold.v1.bridge_pb2 import ChildReady, Done, Finished, FromChild, Run, Started, ToChild
 
 _PR_SET_PDEATHSIG = 1
 
-# A write costs about 10 microseconds on both sides, as much as a small call. So the results of calls
-# shorter than SHORT wait for company until PAUSE has passed since the last write; one that is followed
-# by a long call waits for that. A fit begins when those before it are safe.
-_SHORT_SECONDS = 0.0005
+# To send costs about 10 microseconds on both sides, as much as a small call, and Go's reader takes the
+# processor. So the results of units shorter than SHORT wait for company, in memory that outlives this
+# process, until PAUSE has passed since the last were sent; one that a long unit follows waits for that.
+_SHORT_SECONDS = 0.002
 _PAUSE_SECONDS = 0.005
 
 
@@ -39,7 +38,7 @@ def main(descriptors: list[int], parent: int, rehearse: bool = False) -> None:
     """Serve Go until it closes the socket.
 
     ``descriptors`` are the socket, the log that takes the place of standard output and error, and
-    a page of shared memory (see Progress). ``parent`` is the zygote's process id. ``rehearse`` says
+    a page of shared memory. ``parent`` is the zygote's process id. ``rehearse`` says
     to go through the motions of a fit first.
     """
     connection, log, page = descriptors
@@ -57,13 +56,13 @@ def main(descriptors: list[int], parent: int, rehearse: bool = False) -> None:
     gc.enable()
     os.environ["CROSSFOLD_WORKER"] = "1"
     _signatures.remember()
-    with Progress(page) as progress, socket.socket(fileno=connection) as stream:
+    with socket.socket(fileno=connection) as stream, Page(page, stream) as kept:
         # A Parallel inside a fit gets threads, then runs in sequence, as in joblib's own workers.
         joblib.register_parallel_backend("crossfold", NestedBackend)
         with joblib.parallel_config(backend=ThreadingBackend(nesting_level=1)):
             if rehearse:
                 _rehearse()
-            _Child(stream, progress).serve()
+            _Child(stream, kept).serve()
 
 
 def _rehearse() -> None:
@@ -82,38 +81,12 @@ def _die_with(parent: int) -> None:
         raise SystemExit("the zygote ended before its child began")
 
 
-class Progress:
-    """Tells Go which unit runs, in shared memory: it is right whatever way the process dies.
-
-    The page holds one little-endian unsigned 64-bit number: the unit's index plus one; 0 for none.
-    """
-
-    _NUMBER = struct.Struct("<Q")
-
-    def __init__(self, descriptor: int) -> None:
-        self._page = mmap.mmap(descriptor, self._NUMBER.size)
-        os.close(descriptor)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._page.close()
-
-    def begin(self, index: int) -> None:
-        self._NUMBER.pack_into(self._page, 0, index + 1)
-
-    def clear(self) -> None:
-        self._NUMBER.pack_into(self._page, 0, 0)
-
-
 class _Child:
-    def __init__(self, connection: socket.socket, progress: Progress) -> None:
+    def __init__(self, connection: socket.socket, page: Page) -> None:
         self._pid = os.getpid()
         self._connection = connection
-        self._progress = progress
-        self._pending = bytearray()
-        self._written = 0.0
+        self._page = page
+        self._sent = 0.0
         self._capture = Capture()
         self._runner = Runner(self._capture)
 
@@ -122,7 +95,7 @@ class _Child:
         stream = self._connection.makefile("rb", buffering=1 << 16)
         try:
             self._add(FromChild(ready=ChildReady(pid=os.getpid())))
-            self._flush()
+            self._send()
             while (body := _frames.read(stream)) is not None:
                 self._run(ToChild.FromString(body).run)
                 self._runner.memory.wait(self._connection)
@@ -132,26 +105,25 @@ class _Child:
     def _run(self, run: Run) -> None:
         limited = run.task.HasField("limits")  # Go counts from the message
         for unit in self._runner.units(run):
-            self._progress.begin(unit.index)
+            self._page.begin(unit.index)
             if limited:
                 self._add(FromChild(started=Started(index=unit.index)))
-                self._flush()
-            elif self._pending and (unit.is_fit or time.monotonic() - self._written > _PAUSE_SECONDS):
-                self._flush()
+                self._send()
+            elif self._page.keeps and time.monotonic() - self._sent > _PAUSE_SECONDS:
+                self._send()
             result = unit.run()
             if os.getpid() != self._pid:
                 os._exit(0)  # a process that the unit forked came back from it, too
             self._add(FromChild(finished=Finished(result=result)))
-            if not unit.is_fit and result.slot_seconds > _SHORT_SECONDS:
-                self._flush()
-        self._progress.clear()
+            if result.slot_seconds > _SHORT_SECONDS:
+                self._send()
+        self._page.clear()
         self._add(FromChild(done=Done()))
-        self._flush()
+        self._send()
 
     def _add(self, message: FromChild) -> None:
-        self._pending += _frames.encode(message)
+        self._page.add(_frames.encode(message))
 
-    def _flush(self) -> None:
-        self._connection.sendall(self._pending)
-        self._pending.clear()
-        self._written = time.monotonic()
+    def _send(self) -> None:
+        self._page.send()
+        self._sent = time.monotonic()
