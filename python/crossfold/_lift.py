@@ -32,6 +32,7 @@ _SIGNATURES = {
     ),
 }  # fmt: skip
 
+_NEEDED = ("estimator", "X", "y", "train", "test")
 _CANDIDATE = ("estimator", "parameters")
 _PER_FIT = ("split_progress", "candidate_progress")
 # The search object and a fit's context only matter to callbacks: without one they don't travel.
@@ -41,7 +42,7 @@ _ELSEWHERE = frozenset({"X", "y", "train", "test", *_CANDIDATE, *_PER_FIT, _CALL
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fit:
     """One lifted call."""
 
@@ -86,30 +87,22 @@ def _lift_one(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> F
     names = _known(function)
     if names is None or len(args) > len(names):
         return None
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    if not given.keys() >= {"estimator", "X", "y", "train", "test"}:
+    given = dict(zip(names, args, strict=False))
+    given.update(kwargs)
+    if any(name not in given for name in _NEEDED):
         return None
     train, test = _rows(given["train"]), _rows(given["test"])
     if train is None or test is None:
         return None
     shared = {name: value for name, value in given.items() if name not in _ELSEWHERE}
     # They only number what is printed.
-    extra = {name: given[name] for name in _PER_FIT if given.get("verbose") and name in given}
+    extra = {name: given[name] for name in _PER_FIT if name in given} if given.get("verbose") else {}
     is_heard = _is_heard(given)
     if is_heard and given.get(_CONTEXT) is not None:
         shared[_CALLER] = given.get(_CALLER)
         extra[_CONTEXT] = given[_CONTEXT]
-    return Fit(
-        function=function,
-        X=given["X"],
-        y=given["y"],
-        train=train,
-        test=test,
-        shared=shared,
-        candidate={name: given[name] for name in _CANDIDATE if name in given},
-        extra=extra,
-        is_heard=is_heard,
-    )
+    candidate = {name: given[name] for name in _CANDIDATE if name in given}
+    return Fit(function, given["X"], given["y"], train, test, shared, candidate, extra, is_heard)
 
 
 def _known(function: Any) -> tuple[str, ...] | None:
@@ -139,9 +132,9 @@ def _is_heard(given: dict[str, Any]) -> bool:
     context = given.get(_CONTEXT)
     if context is not None and context._callbacks:
         return True
-    estimator = given["estimator"]
-    settings = (given.get("parameters") or {}).values()
-    return any(getattr(part, "_skl_callbacks", None) for part in (estimator, *_parts(estimator), *settings))
+    estimator, settings = given["estimator"], given.get("parameters") or {}
+    listening = (estimator, *_parts(estimator), *settings.values())
+    return any([getattr(part, "_skl_callbacks", None) for part in listening])
 
 
 def _parts(estimator: Any) -> Iterable[Any]:
@@ -157,7 +150,7 @@ def holds_plain_values(estimator: Any) -> bool:
     """Whether all of an estimator's attributes, and so its parameters, are values that can't be changed."""
     asked = getattr(type(estimator), "get_params", None)
     usual = asked is sys.modules["sklearn.base"].BaseEstimator.get_params
-    return usual and all(isinstance(value, _PLAIN) for value in vars(estimator).values())
+    return usual and all([isinstance(value, _PLAIN) for value in vars(estimator).values()])
 
 
 def _rows(indices: Any) -> np.ndarray[Any, Any] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import numbers
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,10 @@ __all__ = ["CrossfoldBackend"]
 _DEFAULT_WINDOWS = ("2 * n_jobs", "2*n_jobs")
 # All calls at once. joblib's own "all" loses the error of an iterator that raises at its first item.
 EVERYTHING = "1000000"
+# joblib looks for results every 10 ms and takes them one by one, while the reader wants the interpreter
+# for the next ones. A caller who wants them all waits for all, unless they are more than this.
+_AWAITED = 10_000
+_LOOK_SECONDS = 0.01
 
 
 class CrossfoldBackend(ParallelBackendBase):
@@ -74,6 +79,8 @@ class CrossfoldBackend(ParallelBackendBase):
         self._max_parallel = 0
         self._calls: CallJob | None = None
         self._fits: dict[tuple[Any, ...], FitJob] = {}
+        self._nested_backend: Any = None
+        self._all_in = threading.Event()
 
     # What joblib asks before a call.
 
@@ -127,10 +134,17 @@ class CrossfoldBackend(ParallelBackendBase):
         """One call at a time: the coordinator groups them by what it observes."""
         return 1
 
+    def get_nested_backend(self) -> Any:
+        """What a Parallel inside a call gets: the same for each of them."""
+        if self._nested_backend is None:
+            self._nested_backend = super().get_nested_backend()
+        return self._nested_backend
+
     # A call, from start to stop.
 
     def start_call(self) -> None:
         """Widen the window of calls in flight, unless the caller chose one."""
+        self._all_in.clear()
         self._users_window = self.parallel.pre_dispatch
         if self._users_window in _DEFAULT_WINDOWS:
             self.parallel.pre_dispatch = self._window
@@ -165,9 +179,18 @@ class CrossfoldBackend(ParallelBackendBase):
             # Everything was submitted: the coordinator may compare the candidates.
             for job in self._jobs():
                 job.close()
+        if not self.parallel.return_generator and self.parallel.timeout is None:
+            self._await_results()
         yield
         for job in self._jobs():
             job.flush_warnings()
+
+    def _await_results(self) -> None:
+        """Return when nothing is under way, one of the calls has failed or results should be taken."""
+        parallel = self.parallel
+        while parallel._wait_retrieval() and not parallel._aborting and len(parallel._jobs) < _AWAITED:
+            self._all_in.wait(_LOOK_SECONDS)
+            self._all_in.clear()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Kill what runs and forget the rest."""
@@ -213,11 +236,20 @@ class CrossfoldBackend(ParallelBackendBase):
         return self._fits[key]
 
     def _prepare(self, job: Job) -> None:
-        """Give a new job its threads, and let the window grow with its results unless somebody set it."""
+        """Give a new job its threads, and look at the call whenever results of it have come."""
         job.threads = self.inner_max_num_threads or 0
-        if self.parallel.pre_dispatch == _window.FIRST:
-            window = _window.Window(self.parallel, self._effective_n_jobs)
-            job.delivered = lambda: window.widen(job.unit_bytes)
+        parallel = self.parallel
+        # The window grows with the results unless somebody set it.
+        grows = parallel.pre_dispatch == _window.FIRST
+        window = _window.Window(parallel, self._effective_n_jobs) if grows else None
+
+        def delivered() -> None:
+            if window is not None:
+                window.widen(job.unit_bytes)
+            if not parallel._wait_retrieval():
+                self._all_in.set()
+
+        job.delivered = delivered
 
     def _jobs(self) -> list[Job]:
         return [*([self._calls] if self._calls is not None else []), *self._fits.values()]

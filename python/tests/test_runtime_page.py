@@ -6,9 +6,10 @@ import os
 import socket
 import struct
 
-from crossfold._runtime._page import Page
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crossfold._runtime._page import Page
 
 SIZE = 256
 LONG = 3 * SIZE
