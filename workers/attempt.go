@@ -20,21 +20,22 @@ const ackTimeout = 2 * time.Second
 // errStore says that results could not be stored; the task is given back.
 var errStore = errors.New("results could not be stored")
 
-// serve runs one delivered task and tells the queue how it ended; see the package comment.
-func (w *Worker) serve(delivery queue.Delivery) {
-	task := delivery.Task()
-	ctx, cancel, end := w.runs.begin(w.ctx, task)
-	defer end()
+// serve runs one delivered task to the end of its last process. The function it returns waits until the
+// results are stored and tells the queue how the task ended; see the package comment.
+func (w *Worker) serve(delivery queue.Delivery) (settle func()) {
+	ctx, cancel, end := w.runs.begin(w.ctx, delivery.Task())
 	w.busy.Add(1)
 	w.pulse.want()
-	defer func() {
-		w.busy.Add(-1)
-		w.pulse.want()
-	}()
 	stop := w.keepLease(ctx, cancel, delivery)
-	err := w.attempt(ctx, delivery)
-	stop()
-	w.settle(delivery, err, context.Cause(ctx))
+	stored, err := w.attempt(ctx, delivery)
+	w.busy.Add(-1)
+	w.pulse.want()
+	return func() {
+		defer end()
+		err := errors.Join(err, stored())
+		stop()
+		w.settle(delivery, err, context.Cause(ctx))
+	}
 }
 
 // settle acks, reports or gives back a task whose run has ended with err, or was ended by cause.
@@ -112,37 +113,43 @@ func (w *Worker) keepLease(ctx context.Context, cancel context.CancelCauseFunc, 
 	return func() { timer.Stop() }
 }
 
-// attempt runs a task to its end: when it returns nil, every result is published.
-func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) error {
+// attempt runs a task to its end. Every result is published when stored has returned nil.
+func (w *Worker) attempt(ctx context.Context, delivery queue.Delivery) (stored func() error, err error) {
+	stored = func() error { return nil }
 	task := delivery.Task()
 	if delivery.Delivered() > 1 {
-		var err error
 		if task, err = w.unfinished(ctx, task); err != nil {
-			return err
+			return stored, err
 		}
 	}
 	if len(task.GetFits())+len(task.GetCalls()) == 0 {
-		return nil
+		return stored, nil
 	}
 	if err := w.fetchObjects(ctx, task); err != nil {
-		return err
+		return stored, err
 	}
 	for {
-		done, err := w.run(ctx, task)
-		if err != nil || done == len(unitsOf(task)) {
-			return err
+		publisher, err := w.run(ctx, task)
+		if publisher == nil {
+			return stored, err
 		}
-		task = without(task, done)
+		if err != nil || publisher.taken == len(unitsOf(task)) {
+			return publisher.wait, err
+		}
+		if err := publisher.wait(); err != nil {
+			return stored, err
+		}
+		task = without(task, publisher.taken)
 	}
 }
 
-// run hands a task to a process and returns how many of its units have their results. That is all of
-// them, but when one went over its limits: then it is the last that has, and the process is gone.
-func (w *Worker) run(ctx context.Context, task *pb.Task) (done int, err error) {
+// run hands a task to a process, and its results to a publisher: all of them, unless one unit went over
+// its limits. Then that is the last that has a result, and the process is gone.
+func (w *Worker) run(ctx context.Context, task *pb.Task) (*publisher, error) {
 	who := owner{task.GetSessionId(), kindOf(task.GetCode()), codeOf(task.GetEnvironment())}
 	child, err := w.pool.acquire(ctx, who, task.GetCode().GetPreload())
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	publisher := newPublisher(ctx, w.cfg.Queue, w.cfg.ID, task)
 	running, end := context.WithCancelCause(ctx)
@@ -159,15 +166,13 @@ func (w *Worker) run(ctx context.Context, task *pb.Task) (done int, err error) {
 		err = nil
 	}
 	// What finished before a process died counts.
-	if stored := publisher.wait(); stored != nil {
-		err = errors.Join(stored, err)
-	}
+	publisher.flush()
 	if err != nil || over != nil {
 		w.pool.end(child)
 	} else {
 		w.pool.release(who, child)
 	}
-	return publisher.taken, err
+	return publisher, err
 }
 
 // unfinished returns the task without the fits that the ledger has a result of: an earlier delivery

@@ -126,8 +126,5 @@ func (p *publisher) flush() {
 	})
 }
 
-// wait returns when everything taken is stored, or the error why it is not.
-func (p *publisher) wait() error {
-	p.flush()
-	return p.group.Wait()
-}
+// wait returns when everything flushed is stored, or the error why it is not.
+func (p *publisher) wait() error { return p.group.Wait() }

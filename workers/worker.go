@@ -147,8 +147,11 @@ func (w *Worker) start(ctx context.Context) error {
 	return err
 }
 
-// serveSlot runs one task after the other until the worker or the queue is closed.
+// serveSlot runs one task after the other until the worker or the queue is closed. While one runs, the
+// results of the one before it are stored.
 func (w *Worker) serveSlot() {
+	var settling sync.WaitGroup
+	defer settling.Wait()
 	for w.ctx.Err() == nil {
 		// A worker without a working Python must not take tasks from others.
 		if _, err := w.zygotes.get(w.ctx, baseKind); err != nil {
@@ -160,7 +163,9 @@ func (w *Worker) serveSlot() {
 		case err == nil && !w.suits(delivery):
 			w.pause(misfitPause)
 		case err == nil:
-			w.serve(delivery)
+			settle := w.serve(delivery)
+			settling.Wait()
+			settling.Go(settle)
 		case errors.Is(err, queue.ErrClosed):
 			if w.ctx.Err() == nil {
 				w.cfg.Logger.Warn("the queue is closed: no more tasks", "worker", w.cfg.ID)

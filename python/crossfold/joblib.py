@@ -39,7 +39,7 @@ EVERYTHING = "1000000"
 # joblib looks for results every 10 ms and takes them one by one, while the reader wants the interpreter
 # for the next ones. A caller who wants them all waits for all, unless they are more than this.
 _AWAITED = 10_000
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.1
 
 
 class CrossfoldBackend(ParallelBackendBase):
