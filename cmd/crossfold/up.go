@@ -58,6 +58,7 @@ func newUp() *cobra.Command {
 			if f.config.Python == "" {
 				f.config.Python = interpreter.Default()
 			}
+			leaveCores()
 			return f.run(cmd)
 		},
 	}

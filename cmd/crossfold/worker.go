@@ -24,6 +24,7 @@ func newWorker() *cobra.Command {
 				c.Until = cmd.InOrStdin()
 			}
 			c.Logger = newLogger(cmd, true)
+			leaveCores()
 			return sidecar.Run(cmd.Context(), c)
 		},
 	}
