@@ -25,8 +25,9 @@ from e2e.compare import assert_same, assert_same_observation, observe, search_vi
 pytestmark = pytest.mark.timeout(240)
 
 _DRAW = np.random.default_rng(0)
-X = _DRAW.normal(size=(600, 8))
-Y = np.digitize(X[:, 0] * X[:, 1] + _DRAW.normal(scale=0.5, size=600), [-0.5, 0.5])
+# Enough that to fit even a single tree is worth keeping, also on a fast machine.
+X = _DRAW.normal(size=(3000, 8))
+Y = np.digitize(X[:, 0] * X[:, 1] + _DRAW.normal(scale=0.5, size=3000), [-0.5, 0.5])
 FOLDS = 3
 
 
