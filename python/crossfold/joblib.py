@@ -144,7 +144,6 @@ class CrossfoldBackend(ParallelBackendBase):
 
     def start_call(self) -> None:
         """Widen the window of calls in flight, unless the caller chose one."""
-        self._all_in.clear()
         self._users_window = self.parallel.pre_dispatch
         if self._users_window in _DEFAULT_WINDOWS:
             self.parallel.pre_dispatch = self._window
