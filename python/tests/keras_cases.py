@@ -21,13 +21,14 @@ import tensorflow as tf
 from keras import callbacks, layers, optimizers, regularizers
 from keras_asked import ASKED
 from keras_left import evaluated, left_behind
+from keras_models import classes, dense, fitted, onehot, rows
+from keras_refused import REFUSED
 
 from crossfold._runtime import _keras, _ways
 from crossfold._runtime._keras import _pristine
 
 Table = dict[str, Callable[[], Any]]
 CASES: Table = {}
-REFUSED: Table = {}
 
 
 def case(table: Table) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -36,43 +37,6 @@ def case(table: Table) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
         return function
 
     return add
-
-
-def rows(count: int, *shape: int, seed: int = 0, dtype: str = "float32") -> Any:
-    return np.random.default_rng(seed).normal(size=(count, *shape)).astype(dtype)
-
-
-def classes(count: int, kinds: int = 3) -> Any:
-    return np.random.default_rng(1).integers(0, kinds, count)
-
-
-def onehot(count: int, kinds: int = 3) -> Any:
-    return np.eye(kinds)[classes(count, kinds)]
-
-
-def dense(*middle: Any, out: int = 3, activation: str | None = "softmax", width: int = 5) -> Any:
-    return keras.Sequential(
-        [layers.Input((width,)), layers.Dense(6, "relu"), *middle, layers.Dense(out, activation)]
-    )
-
-
-def fitted(model: Any, x: Any, y: Any, optimizer: Any = "adam", **options: Any) -> Any:
-    """Compile and fit; options of compile are those that fit does not have."""
-    compiled = {k: options.pop(k) for k in list(options) if k in COMPILE}
-    model.compile(optimizer, compiled.pop("loss", "categorical_crossentropy"), **compiled)
-    model.fit(x, y, **{"epochs": 2, "batch_size": 8, "verbose": 0} | options)
-    return model
-
-
-COMPILE = (
-    "loss",
-    "metrics",
-    "weighted_metrics",
-    "run_eagerly",
-    "jit_compile",
-    "steps_per_execution",
-    "loss_weights",
-)
 
 
 @case(CASES)
@@ -352,101 +316,56 @@ def stateful_random_operations_beside_it() -> Any:
     return model
 
 
-class Own(layers.Layer):
-    def call(self, x: Any) -> Any:
-        return x * 2.0
+def blank(x: Any, columns: Any = slice(None, None, 3)) -> Any:
+    """Return rows with columns of zeros."""
+    x[:, columns] = 0
+    return x
 
 
-class Subclassed(keras.Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = layers.Dense(3, "softmax")
-
-    def call(self, x: Any) -> Any:
-        return self.inner(x)
-
-
-class Watch(callbacks.Callback):
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.model.seen = batch
+@case(CASES)
+def zeros_in_columns() -> Any:
+    x = blank(rows(43, 40))
+    return fitted(
+        dense(width=40), x, onehot(43), metrics=["accuracy"], validation_data=(rows(9, 40), onehot(9))
+    )
 
 
-class Steepest(optimizers.SGD):
-    pass
+@case(CASES)
+def zeros_in_columns_of_a_functional_model() -> Any:
+    inputs = keras.Input((24,))
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.Dense(7, use_bias=False)(inputs)))
+    optimizer = optimizers.SGD(0.1, momentum=0.9, nesterov=True, global_clipnorm=0.5)
+    return fitted(model, blank(rows(35, 24)), onehot(35), optimizer)
 
 
-def relu(x: Any) -> Any:
-    return keras.ops.relu(x)
+@case(CASES)
+def zeros_in_all_columns() -> Any:
+    return fitted(
+        dense(width=12), np.zeros((16, 12), "float32"), onehot(16), optimizers.RMSprop(0.01, centered=True)
+    )
 
 
-def squared(y: Any, found: Any) -> Any:
-    return keras.ops.mean((y - found) ** 2, axis=-1)
-
-
-def _refused(name: str, **options: Any) -> None:
-    """Add a fit that Keras itself has to do, for what its options say."""
-
-    def run() -> Any:
-        made = {k: v() if callable(v) else v for k, v in options.items() if k in ("model", "x", "optimizer")}
-        rest = {k: v for k, v in options.items() if k not in made}
-        model, x = made.pop("model", None) or dense(), made.pop("x", rows(16, 5))
-        return fitted(model, x, rest.pop("y", onehot(16)), **made, **rest, epochs=1)
-
-    REFUSED[name] = run
-
-
-def two_outputs() -> Any:
-    inputs = keras.Input((5,))
-    return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
-
-
-def branches() -> Any:
-    inputs = keras.Input((5,))
-    merged = layers.Concatenate()([layers.Dense(3)(inputs), inputs])
-    return keras.Model(inputs, layers.Dense(3, "softmax")(merged))
-
-
-def shared() -> Any:
-    inputs, layer = keras.Input((5,)), layers.Dense(5)
-    return keras.Model(inputs, layers.Dense(3, "softmax")(layer(layer(inputs))))
-
-
-def with_operation() -> Any:
-    inputs = keras.Input((5,))
-    return keras.Model(inputs, layers.Dense(3, "softmax")(inputs + 1.0))
-
-
-def replaced_step() -> Any:
-    model = dense()
-    model.train_step = model.train_step
+@case(CASES)
+def zeros_in_columns_that_had_others_before() -> Any:
+    model = fitted(dense(width=20), rows(16, 20), onehot(16))
+    model.fit(blank(rows(16, 20)), onehot(16), verbose=0)
     return model
 
 
-_refused("model class Subclassed", model=Subclassed)
-_refused("layer Own", model=lambda: dense(Own()))
-_refused("layer Lambda", model=lambda: dense(layers.Lambda(lambda x: x * 2)))
-_refused("custom activation relu", model=lambda: dense(layers.Activation(relu)))
-_refused("a model without an input shape", model=lambda: keras.Sequential([layers.Dense(3, "softmax")]))
-_refused("several inputs or outputs", model=two_outputs, y=[onehot(16), onehot(16)], loss="mse")
-_refused("layer Concatenate", model=branches)
-_refused("branches or shared layers", model=shared)
-_refused("operation Add", model=with_operation)
-_refused("a replaced train_step", model=replaced_step)
-_refused("dtype mixed_bfloat16", model=lambda: dense(layers.Dense(4, dtype="mixed_bfloat16")))
-_refused("custom loss squared", loss=squared)
-_refused("custom metric squared", metrics=[squared])
-_refused("optimizer Steepest", optimizer=Steepest)
-_refused("learning rate <lambda>", optimizer=lambda: optimizers.SGD(lambda: 0.1))
-_refused("callback Watch", callbacks=[Watch()])
-_refused("callback LambdaCallback", callbacks=[callbacks.LambdaCallback(on_epoch_end=lambda *_: None)])
-_refused("run_eagerly", run_eagerly=True)
-_refused("jit_compile", jit_compile=True)
-_refused("loss weights", loss_weights=[0.5])
-_refused("sample_weight", sample_weight=np.ones(16))
-_refused("class_weight", class_weight={0: 1.0, 1: 2.0, 2: 1.0})
-_refused("steps_per_epoch", steps_per_epoch=1)
-_refused("shuffle='batch'", shuffle="batch")
-_refused("x is not a plain array of numbers", x=lambda: tf.constant(rows(16, 5)))
+@case(CASES)
+def zeros_in_columns_that_decay() -> Any:
+    return fitted(dense(width=20), blank(rows(16, 20)), onehot(16), optimizers.Adam(0.01, weight_decay=0.1))
+
+
+@case(CASES)
+def zeros_in_columns_with_a_penalty() -> Any:
+    inputs = [layers.Input((20,)), layers.Dense(6, "relu", kernel_regularizer="l2")]
+    return fitted(keras.Sequential([*inputs, layers.Dense(3, "softmax")]), blank(rows(16, 20)), onehot(16))
+
+
+@case(CASES)
+def zeros_in_a_few_columns() -> Any:
+    return fitted(dense(width=20), blank(rows(16, 20), [3, 5]), onehot(16))
 
 
 def main() -> None:

@@ -148,6 +148,38 @@ def test_a_compiled_loop_leaves_nearly_what_keras_leaves(compiled: Side, own: Si
     assert_close(found, expected)
 
 
+LEFT_OUT = "keras: columns of zeros left out"
+
+
+@pytest.mark.parametrize(
+    "name", ["zeros_in_columns", "zeros_in_columns_of_a_functional_model", "zeros_in_all_columns"]
+)
+def test_columns_of_zeros_are_left_out_of_a_compiled_loop(compiled: Side, own: Side, name: str) -> None:
+    for side in (compiled, own):
+        side.ask("case", name)
+    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    assert {LOOP, LEFT_OUT} <= set(ways)
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "zeros_in_columns_that_had_others_before",
+        "zeros_in_columns_that_decay",
+        "zeros_in_columns_with_a_penalty",
+        "zeros_in_a_few_columns",
+    ],
+)
+def test_columns_that_do_not_stay_as_they_are_are_not_left_out(compiled: Side, own: Side, name: str) -> None:
+    for side in (compiled, own):
+        side.ask("case", name)
+    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    assert LOOP in ways
+    assert LEFT_OUT not in ways
+    assert_close(found, expected)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -35,11 +35,12 @@ def test_a_later_process_traces_nothing_and_leaves_what_keras_leaves(
     assert later.asked("traces")["models"] == 0
 
 
-def test_a_later_process_takes_compiled_loops_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["full_batches", "zeros_in_columns"])
+def test_a_later_process_takes_compiled_loops_over(tmp_path: Path, name: str) -> None:
     left = []
     for traced in (True, False):
         with Side("--compiled", str(tmp_path)) as side:
-            side.ask("case", "full_batches")
+            side.ask("case", name)
             left.append(side.answer())
             assert bool(side.asked("traces")["models"]) == traced
     assert left[0] == left[1]

@@ -10,6 +10,7 @@ known to give Keras' own bits takes Keras' own method, and the report says why.
 - ``_pristine``: whether Keras is what was imported, so that others may take what is traced here.
 - ``_data``: rows as tensors, kept between fits; the order in which Keras draws them.
 - ``_compiled``: the opt-in that gives up the last bits.
+- ``_columns``: input columns that it leaves out.
 - ``_methods``: what stands in for ``fit``, ``evaluate`` and ``predict``.
 - ``_seeding``: seeding that leaves instantiated graphs alone.
 - ``_variables``: variables that share kernels.

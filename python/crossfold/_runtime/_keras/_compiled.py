@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from crossfold._runtime._keras import _data, _twin
+from crossfold._runtime._keras import _columns, _data, _twin
 from crossfold._runtime._keras._known import Unknown, named
 
 LAYERS = named(keras.layers, "Activation Dense ELU Flatten InputLayer LeakyReLU PReLU ReLU Rescaling Reshape")
@@ -28,6 +28,8 @@ FUNCTIONS = named(
     " sparse_categorical_crossentropy",
 ) | named(keras.metrics, "binary_accuracy categorical_accuracy sparse_categorical_accuracy")
 """Losses, and metrics that are means over rows."""
+
+_COUNT = tf.TensorSpec([], tf.int32)
 
 
 def check(model: Any, training: bool = False) -> None:
@@ -58,35 +60,66 @@ def capacity(rows: int, batch: int) -> int:
     return rows
 
 
-def train(twin: _twin.Twin, batch: int) -> Callable[..., Any]:
+def train(twin: _twin.Twin, batch: int, columns: Any = None) -> Callable[..., Any]:
     """Return a function of (handles, x, y, order) that trains for one epoch.
 
-    x and y are padded to `capacity`; ``order`` (int64) has the real rows only.
+    x and y are padded to `capacity`; ``order`` (int64) has the real rows only. ``columns`` (int32) are those
+    of x that are not zero everywhere, None for all: see `_columns`.
     """
-
-    def epoch(x: Any, y: Any, count: Any) -> Any:
-        model = twin.model
-        model.reset_metrics()
-
-        def rows(values: Any, begin: Any) -> Any:
-            rest = values.shape[1:]
-            return tf.slice(values, [begin, *[0] * len(rest)], [batch, *rest])
-
-        def body(begin: Any) -> Any:
-            _step(model, rows(x, begin), rows(y, begin), tf.minimum(count - begin, batch))
-            return begin + batch
-
-        return tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
-
-    inputs = [*twin.rows, tf.TensorSpec([], tf.int32)]
-    compiled = twin.trace(("compiled", batch), epoch, inputs, jit_compile=True)
+    compiled = _whole(twin, batch) if columns is None else _narrow(twin, batch, columns)
 
     def padded(handles: Any, x: Any, y: Any, order: Any) -> None:
+        if columns is not None:
+            x = _columns.of(x, columns)
         # Rows are drawn before the loop: to take a batch of rows that lie together is a copy.
         drawn = (_data.in_order(values, order) for values in (x, y))
         compiled(handles, *drawn, tf.constant(len(order)))
 
     return padded
+
+
+def _whole(twin: _twin.Twin, batch: int) -> Callable[..., Any]:
+    def epoch(x: Any, y: Any, count: Any) -> Any:
+        return _epoch(twin.model, batch, x, y, count)
+
+    return twin.trace(("compiled", batch), epoch, [*twin.rows, _COUNT], jit_compile=True)
+
+
+def _narrow(twin: _twin.Twin, batch: int, columns: Any) -> Callable[..., Any]:
+    """Return a function that trains with these columns only; the model keeps what the others weigh."""
+    x, y = twin.rows
+    width = len(columns)
+    narrow = twin.narrow(width)
+
+    def epoch(x: Any, y: Any, count: Any, columns: Any) -> Any:
+        pairs = list(zip(_twin.variables(twin.model), _twin.variables(narrow), strict=True))
+        for whole, part in pairs:
+            part.assign(whole if whole.shape == part.shape else tf.gather(whole, columns))
+        count = _epoch(narrow, batch, x, y, count)
+        for whole, part in pairs:
+            same = whole.shape == part.shape
+            whole.assign(part if same else tf.tensor_scatter_nd_update(whole, columns[:, None], part))
+        return count
+
+    inputs = [tf.TensorSpec([None, width], x.dtype), y, _COUNT, tf.TensorSpec([width], tf.int32)]
+    compiled = twin.trace(("compiled", batch, width), epoch, inputs, jit_compile=True, models=[narrow])
+    others = _twin.handles(narrow)
+    return lambda handles, x, y, count: compiled([*handles, *others], x, y, count, columns)
+
+
+def _epoch(model: Any, batch: int, x: Any, y: Any, count: Any) -> Any:
+    """Train a model on the first ``count`` rows."""
+    model.reset_metrics()
+
+    def rows(values: Any, begin: Any) -> Any:
+        rest = values.shape[1:]
+        return tf.slice(values, [begin, *[0] * len(rest)], [batch, *rest])
+
+    def body(begin: Any) -> Any:
+        _step(model, rows(x, begin), rows(y, begin), tf.minimum(count - begin, batch))
+        return begin + batch
+
+    return tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
 
 
 def _step(model: Any, x: Any, y: Any, count: Any) -> None:

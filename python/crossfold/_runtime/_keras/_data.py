@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -72,6 +72,17 @@ def in_order(rows: Any, order: Any) -> Any:
     if _orders.holds(order):
         _keep(key, made, rows, order)
     return made
+
+
+def derived(what: str, rows: Any, make: Callable[[Any], Any]) -> Any:
+    """Return what ``make`` makes of the rows of a tensor; kept as long as they are."""
+    key = (id(rows), what)
+    if key not in _kept:
+        made = make(rows)
+        _keep(key, made, rows)
+        return made
+    _kept.move_to_end(key)
+    return _kept[key][0]
 
 
 def _made(array: NDArray[Any], dtype: np.dtype[Any], rows: int | None) -> Any:

@@ -17,7 +17,7 @@ from keras.src.utils.python_utils import pythonify_logs
 from tensorflow.python.framework import config
 
 from crossfold._runtime import _ways
-from crossfold._runtime._keras import _compiled, _data, _known, _pristine, _twin
+from crossfold._runtime._keras import _columns, _compiled, _data, _known, _pristine, _twin
 from crossfold._runtime._keras._known import Unknown
 
 BATCH = 32
@@ -36,6 +36,7 @@ CLOSE = {
     "evaluate": "keras: evaluations in large batches (close, not bit-equal)",
     "predict": "keras: predictions in large batches (close, not bit-equal)",
 }
+WITHOUT_ZEROS = "keras: columns of zeros left out"
 
 close_enough = False
 """Whether plain networks may differ from Keras in low bits: the option ``compiled_keras``."""
@@ -207,7 +208,10 @@ def _trainer(
         rows = _Rows.of(x, y, batch, padded=True)
         twin = _traced(model, architecture, rows)
         if _is_plain(model, training=True):
-            return CLOSE["fit"], rows, _compiled.train(twin, rows.batch)
+            columns = _columns.left(model, rows.x)
+            if columns is not None:
+                _ways.note(WITHOUT_ZEROS)
+            return CLOSE["fit"], rows, _compiled.train(twin, rows.batch, columns)
     rows = _Rows.of(x, y, batch)
     return EXACT["fit"], rows, _traced(model, architecture, rows).train(rows.batch, rows.ragged)
 

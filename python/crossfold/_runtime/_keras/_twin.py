@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -59,6 +59,7 @@ class Twin:
     ) -> None:
         self._lock = threading.Lock()
         self._architecture, self._x, self._y, self._signature = architecture, x, y, signature
+        self._narrow: dict[int, Any] = {}
         self.traces: dict[Any, Graph] = {}
 
     @cached_property
@@ -72,6 +73,22 @@ class Twin:
         if _signature(model, self._y is not None) != self._signature:
             raise _known.Unknown("variables that its config does not tell")
         return model
+
+    def narrow(self, columns: int) -> Any:
+        """Return a model like this one's with fewer input columns; of a chain whose first layer is Dense.
+
+        Its variables are in the order of the model's own, and only ever hold what one graph call needs.
+        """
+        with self._lock:
+            if columns not in self._narrow:
+                with _streams.kept():
+                    model = keras.Sequential([keras.Input((columns,), dtype=self._x.dtype.name)])
+                    for layer in self._architecture.config["layers"]:
+                        if layer["class_name"] != "InputLayer":
+                            model.add(keras.layers.deserialize({**layer, "build_config": None}))
+                    self._compile(model)
+                self._narrow[columns] = model
+            return self._narrow[columns]
 
     def _compile(self, model: Any) -> None:
         made = self._architecture
@@ -142,23 +159,37 @@ class Twin:
         return [self._x, self._y]
 
     def trace(
-        self, key: Any, function: Callable[..., Any], inputs: list[Any], jit_compile: bool | None = None
+        self,
+        key: Any,
+        function: Callable[..., Any],
+        inputs: list[Any],
+        jit_compile: bool | None = None,
+        models: Sequence[Any] = (),
     ) -> Graph:
-        """Return the graph of a function of inputs like these; made when no process has made it yet."""
+        """Return the graph of a function of inputs like these; made when no process has made it yet.
+
+        It runs on the handles of the model's variables, followed by those of ``models``.
+        """
         with self._lock:
             if key not in self.traces:
                 specs = [_described(spec) for spec in (self._x, self._y)]
                 stored_as = [self._architecture.key, *specs, self._signature, key]
                 graph = _stored.find(stored_as)
                 if graph is None:
-                    graph = self._traced(function, inputs, jit_compile)
+                    graph = self._traced(function, inputs, jit_compile, models)
                     _stored.keep(stored_as, graph)
                 self.traces[key] = graph
             return self.traces[key]
 
-    def _traced(self, function: Callable[..., Any], inputs: list[Any], jit_compile: bool | None) -> Graph:
-        # The model is made outside of the trace, or its tensors would be parts of that.
-        used = handles(self.model, self._y is not None)
+    def _traced(
+        self,
+        function: Callable[..., Any],
+        inputs: list[Any],
+        jit_compile: bool | None,
+        models: Sequence[Any],
+    ) -> Graph:
+        # The models are made outside of the trace, or their tensors would be parts of that.
+        used = [h for model in (self.model, *models) for h in handles(model, self._y is not None)]
         with _streams.kept():
             traced = tf.function(function, autograph=False, jit_compile=jit_compile)
             return Graph.of(traced.get_concrete_function(*inputs), used)
@@ -166,10 +197,11 @@ class Twin:
 
 def handles(model: Any, compiled: bool = True) -> list[Any]:
     """Return handles of all that a graph may use of a model, in one order for equal ones."""
-    return [variable._value.handle for variable in _variables(model, compiled)]
+    return [variable._value.handle for variable in variables(model, compiled)]
 
 
-def _variables(model: Any, compiled: bool) -> list[Any]:
+def variables(model: Any, compiled: bool = True) -> list[Any]:
+    """Return all that a graph may use of a model, in one order for equal ones."""
     found = [*model.variables]
     if compiled:
         found += [*model.metrics_variables, *model.optimizer.variables]
@@ -190,7 +222,7 @@ def build(model: Any, y: Any) -> None:
 
 
 def _signature(model: Any, compiled: bool) -> list[Any]:
-    return [(tuple(v.shape), v.dtype, v.trainable) for v in _variables(model, compiled)]
+    return [(tuple(v.shape), v.dtype, v.trainable) for v in variables(model, compiled)]
 
 
 def _described(spec: tf.TensorSpec | None) -> Any:
