@@ -49,7 +49,7 @@ test: setup ## Run every test: Go with the race detector, then Python
 test-go:
 	CROSSFOLD_PYTHON=$(CURDIR)/$(PY) go test $(RACE) -timeout 300s ./...
 
-test-python:
+test-python: $(TOOLS)/nats-server
 	cd python && $(CURDIR)/$(PY) -m pytest -q
 	$(PY) -m pytest -q --timeout 120 tests
 
@@ -112,6 +112,9 @@ bin/load: go.mod go.sum $(GO_SOURCES)
 # A link, so that the package runs the binary that was built last; a wheel gets the file itself.
 python/crossfold/_bin/crossfold: bin/crossfold
 	@mkdir -p $(@D) && ln -sfn ../../../bin/crossfold $@
+
+$(TOOLS)/nats-server: go.mod go.sum
+	CGO_ENABLED=0 go build -trimpath -o $@ github.com/nats-io/nats-server/v2
 
 $(TOOLS)/.stamp: go.mod go.sum
 	GOBIN=$(CURDIR)/$(TOOLS) go install google.golang.org/protobuf/cmd/protoc-gen-go \

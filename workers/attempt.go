@@ -151,7 +151,7 @@ func (w *Worker) run(ctx context.Context, task *pb.Task) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	publisher := newPublisher(ctx, w.cfg.Queue, w.cfg.ID, task)
+	publisher := newPublisher(ctx, w.cfg, task)
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	guard := newGuard(running, end, task.GetLimits(), child)

@@ -3,7 +3,9 @@ package workers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
@@ -17,11 +19,14 @@ const (
 	storing = 8
 	// batchBytes is the most that results which came together may take in one message.
 	batchBytes = 512 << 10
+	// sendPatience is how long an object that can't be sent is tried again.
+	sendPatience = 30 * time.Second
 )
 
 // publisher sends the results of one task on as they come.
 type publisher struct {
 	queue  queue.Queue
+	sender func(ctx context.Context, id string) error
 	worker string
 	task   *pb.Task
 
@@ -41,8 +46,8 @@ type publisher struct {
 	storer bool
 }
 
-func newPublisher(ctx context.Context, q queue.Queue, worker string, task *pb.Task) *publisher {
-	p := &publisher{queue: q, worker: worker, task: task}
+func newPublisher(ctx context.Context, c Config, task *pb.Task) *publisher {
+	p := &publisher{queue: c.Queue, sender: c.Sender, worker: c.ID, task: task}
 	p.group, p.ctx = errgroup.WithContext(ctx)
 	p.group.SetLimit(storing)
 	return p
@@ -100,7 +105,11 @@ func (p *publisher) storeFits() error {
 		if len(fits) == 0 {
 			return nil
 		}
-		if err := p.queue.PublishResults(p.ctx, fits); err != nil {
+		err := p.sendObjects(fits)
+		if err == nil {
+			err = p.queue.PublishResults(p.ctx, fits)
+		}
+		if err != nil {
 			return fmt.Errorf("workers: publish %d results of job %s: %w: %w",
 				len(fits), p.task.GetJobId(), errStore, err)
 		}
@@ -118,12 +127,56 @@ func (p *publisher) flush() {
 		return
 	}
 	p.group.Go(func() error {
-		if err := p.queue.PublishCallResults(p.ctx, batch); err != nil {
+		err := p.sendObjects(batch)
+		if err == nil {
+			err = p.queue.PublishCallResults(p.ctx, batch)
+		}
+		if err != nil {
 			return fmt.Errorf("workers: publish results of calls of job %s: %w: %w",
 				p.task.GetJobId(), errStore, err)
 		}
 		return nil
 	})
+}
+
+// sendObjects takes what results name to where they are read: who has read a result can read that, too.
+func (p *publisher) sendObjects(results []*pb.Result) error {
+	if p.sender == nil {
+		return nil
+	}
+	for _, result := range results {
+		for _, id := range objectsIn(result) {
+			if err := p.sendObject(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sendObject tries for sendPatience: to send again costs less than to fit again.
+func (p *publisher) sendObject(id string) error {
+	began := time.Now()
+	for {
+		err := p.sender(p.ctx, id)
+		if err == nil || p.ctx.Err() != nil || time.Since(began) > sendPatience {
+			return err
+		}
+		select {
+		case <-p.ctx.Done():
+			return p.ctx.Err()
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// objectsIn returns the ids of the objects that a result names.
+func objectsIn(result *pb.Result) []string {
+	ids := []string{result.GetValue().GetBlobId(), result.GetFailure().GetPickle().GetBlobId()}
+	for _, predictions := range result.GetPredictions() {
+		ids = append(ids, predictions.GetObjectId())
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 // wait returns when everything flushed is stored, or the error why it is not.

@@ -42,6 +42,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Fetcher brings an object that is missing into the store; default none: all are on this host.
 	Fetcher func(ctx context.Context, id string) error
+	// Sender takes an object that a result names from the store to where the result is read; default
+	// none: that is this host.
+	Sender func(ctx context.Context, id string) error
 	// WaitReady makes Start wait until Python is ready, and fail when it can't be; default false.
 	WaitReady bool
 }

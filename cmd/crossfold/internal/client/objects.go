@@ -17,8 +17,8 @@ import (
 // chunkBytes is how much of an object one message carries.
 const chunkBytes = 1 << 20
 
-// put sends an object of a store on this host to the coordinator's.
-func (c *Client) put(ctx context.Context, from *store.Store, id string) error {
+// Send brings an object of a store on this host into the coordinator's.
+func (c *Client) Send(ctx context.Context, from *store.Store, id string) error {
 	reader, _, err := from.OpenRange(id, 0, 0)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (c *Client) Load(ctx context.Context, path, storeDir string) (*Table, error
 		return nil, errors.Join(err, t.Close())
 	}
 	if !c.local {
-		if err := c.put(ctx, t.store, t.ID); err != nil {
+		if err := c.Send(ctx, t.store, t.ID); err != nil {
 			return nil, errors.Join(err, t.Close())
 		}
 	}

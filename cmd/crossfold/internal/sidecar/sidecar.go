@@ -22,7 +22,7 @@ type Config struct {
 	Dir string
 	// NATSURL and NATSCredentials reach the NATS cluster that carries the tasks.
 	NATSURL, NATSCredentials string
-	// URL is the coordinator's address, from which data is fetched.
+	// URL is the coordinator's address, from which data is fetched and to which large results are sent.
 	URL string
 	// Store keeps fetched data; empty is a temporary folder.
 	Store string
@@ -67,8 +67,8 @@ func work(ctx context.Context, config Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, objects.close()) }()
 	worker, err := workers.Start(ctx, workers.Config{
-		Queue: queue, Store: objects.store, Fetcher: objects.fetcher(), Slots: config.Slots,
-		Python: config.Python, Logger: config.Logger,
+		Queue: queue, Store: objects.store, Fetcher: objects.fetcher(), Sender: objects.sender(),
+		Slots: config.Slots, Python: config.Python, Logger: config.Logger,
 	})
 	if err != nil {
 		return err
@@ -118,6 +118,14 @@ func (o *objects) fetcher() func(context.Context, string) error {
 		return nil
 	}
 	return func(ctx context.Context, id string) error { return o.remote.Fetch(ctx, o.store, id) }
+}
+
+// sender takes an object of a result to the coordinator; nil where its store is this one.
+func (o *objects) sender() func(context.Context, string) error {
+	if o.remote == nil {
+		return nil
+	}
+	return func(ctx context.Context, id string) error { return o.remote.Send(ctx, o.store, id) }
 }
 
 func (o *objects) close() error {
