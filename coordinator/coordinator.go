@@ -196,6 +196,10 @@ func (c *Coordinator) Queue() queue.Queue { return c.queue }
 // Dir is the coordinator's folder.
 func (c *Coordinator) Dir() string { return c.dir }
 
+// Done is closed when the coordinator was closed, or its queue ended: then it does nothing any more, and the
+// next Open of the same folder goes on with running jobs of Submit.
+func (c *Coordinator) Done() <-chan struct{} { return c.ctx.Done() }
+
 // Close ends the worker and every session, and leaves running jobs of Submit to the next Open of
 // the same folder. It is idempotent.
 func (c *Coordinator) Close() error {

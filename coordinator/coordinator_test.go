@@ -419,6 +419,30 @@ func TestCloseEndsEverything(t *testing.T) {
 	}
 }
 
+func TestTheEndOfTheQueueEndsWaits(t *testing.T) {
+	worker, release := blocked()
+	defer release()
+	c := inMemory(t, worker)
+	id := submit(t, c, search(dataset(t, c, 20, ""), 4, 2))
+	waited := make(chan error, 1)
+	go func() {
+		_, err := c.Wait(bounded(t), id)
+		waited <- err
+	}()
+	if err := c.Queue().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; !errors.Is(err, coordinator.ErrClosed) {
+		t.Errorf("Wait of a coordinator whose queue ended: %v, want ErrClosed", err)
+	}
+	select {
+	case <-c.Done():
+	case <-bounded(t).Done():
+		t.Error("a coordinator whose queue ended is not done")
+	}
+	closeIt(t, c)
+}
+
 func TestBadConfigsAreNamed(t *testing.T) {
 	for _, config := range []coordinator.Config{
 		{Slots: -1},

@@ -351,7 +351,8 @@ func (c *Coordinator) consume(outcomes <-chan queue.Outcome) {
 		c.mu.Unlock()
 	}
 	if c.ctx.Err() == nil {
-		c.logger.Error("coordinator: the queue ended; running jobs make no progress")
+		c.logger.Error("coordinator: the queue ended, and the coordinator with it; open it again on its folder")
+		c.cancel()
 	}
 }
 

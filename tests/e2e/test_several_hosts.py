@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,39 +44,16 @@ print(crossfold.stats()["workers"])
 """
 
 
-@contextmanager
-def running(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[None]:
-    with log.open("w") as stderr:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=stderr)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(timeout=15)
+class Hosts:
+    """The processes of a cluster that share nothing but their addresses, and what runs a client of it."""
 
-
-def found(pattern: str, log: Path) -> str:
-    """Wait until a log says it, and return the group of the pattern."""
-    wait_until(lambda: re.search(pattern, log.read_text()) is not None, 60, log.read_text)
-    match = re.search(pattern, log.read_text())
-    assert match
-    return match[1]
-
-
-def nats_url(folder: Path) -> str:
-    """Where a NATS server listens that writes its ports into the folder."""
-    wait_until(lambda: any(folder.glob("*.ports")), 30, lambda: "the NATS server did not start")
-    (ports,) = folder.glob("*.ports")
-    (url,) = json.loads(ports.read_text())["nats"]
-    return str(url).replace("nats://", "tls://")
-
-
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[PrivateCluster]:
-    """What runs a client of a coordinator that is reached over the network."""
-    with PrivateCluster(idle_timeout="60s") as cluster, ExitStack() as stack:
-        home = cluster.home
-        (home / "token").write_text(TOKEN)
+    def __init__(self, cluster: PrivateCluster) -> None:
+        self.cluster = cluster
+        self._home = cluster.home
+        self._bus = self._address = ""
+        self._port, self._listen = "-1", "127.0.0.1:0"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        (self._home / "token").write_text(TOKEN)
         cluster.settings |= {
             "CROSSFOLD_TOKEN": TOKEN,
             "CROSSFOLD_CA": CERTIFICATE,
@@ -83,23 +61,81 @@ def hosts() -> Iterator[PrivateCluster]:
             "CROSSFOLD_EARLY": "0",
         }
 
-        def start(name: str, *command: str) -> Path:
-            log = home / f"{name}.log"
-            stack.enter_context(running(list(command), log, cluster.environment()))
-            return log
-
+    def start_nats(self) -> None:
+        """Start the NATS server, at the address it had before if there is one."""
+        for ports in self._home.glob("*.ports"):
+            ports.unlink()
         tls = ["--tls", "--tlscert", CERTIFICATE, "--tlskey", KEY]
-        store = ["-js", "-sd", str(home / "nats"), "--ports_file_dir", str(home)]
-        start("nats", str(NATS_SERVER), "-a", "127.0.0.1", "-p", "-1", *tls, *store)
-        bus = nats_url(home)
-        door = ["--tls-cert", CERTIFICATE, "--tls-key", KEY, "--token-file", str(home / "token")]
-        coordinator = [str(BINARY), "coordinator", "--dir", str(home / "c"), "--nats-url", bus]
-        log = start("coordinator", *coordinator, "--listen", "127.0.0.1:0", *door)
-        url = f"grpcs://{found(r'listening=([0-9.:]+)', log)}"
-        worker = [str(BINARY), "worker", "--nats-url", bus, "--url", url, "--store", str(home / "w")]
-        start("worker", *worker, "--slots", "2", "--python", sys.executable)
-        cluster.settings["CROSSFOLD_URL"] = url
-        yield cluster
+        store = ["-js", "-sd", str(self._home / "nats"), "--ports_file_dir", str(self._home)]
+        self._start("nats", str(NATS_SERVER), "-a", "127.0.0.1", "-p", self._port, *tls, *store)
+        wait_until(lambda: any(map(_complete, self._home.glob("*.ports"))), 30, lambda: "no NATS server came")
+        (ports,) = self._home.glob("*.ports")
+        (url,) = json.loads(ports.read_text())["nats"]
+        self._bus = url.replace("nats://", "tls://")
+        self._port = url.rpartition(":")[2]
+
+    def start_coordinator(self) -> None:
+        """Start the coordinator, at the address it had before if there is one."""
+        door = ["--tls-cert", CERTIFICATE, "--tls-key", KEY, "--token-file", str(self._home / "token")]
+        command = [str(BINARY), "coordinator", "--dir", str(self._home / "c"), "--nats-url", self._bus]
+        log = self._start("coordinator", *command, "--listen", self._listen, *door)
+        listening = re.compile("listening=([0-9.:]+)")
+        wait_until(lambda: listening.search(log.read_text()) is not None, 60, log.read_text)
+        self._listen = listening.findall(log.read_text())[0]
+        self.cluster.settings["CROSSFOLD_URL"] = f"grpcs://{self._listen}"
+
+    def start_worker(self) -> None:
+        where = ["--nats-url", self._bus, "--url", self.cluster.settings["CROSSFOLD_URL"]]
+        own = ["--store", str(self._home / "w"), "--slots", "2", "--python", sys.executable]
+        self._start("worker", str(BINARY), "worker", *where, *own)
+
+    def log(self, name: str) -> str:
+        return (self._home / f"{name}.log").read_text()
+
+    def jobs(self) -> str:
+        """What `crossfold jobs` prints."""
+        done = subprocess.run(
+            [str(BINARY), "jobs"], env=self.cluster.environment(), capture_output=True, text=True, timeout=60
+        )
+        return done.stdout
+
+    def stop(self) -> None:
+        """End what still runs, those that depend on others first."""
+        for name in ("worker", "coordinator", "nats"):
+            if process := self.processes.get(name):
+                process.terminate()
+                process.wait(timeout=15)
+
+    def _start(self, name: str, *command: str) -> Path:
+        log = self._home / f"{name}.log"
+        with log.open("w") as stderr:
+            self.processes[name] = subprocess.Popen(
+                command, env=self.cluster.environment(), stdin=subprocess.DEVNULL, stderr=stderr
+            )
+        return log
+
+
+def _complete(ports: Path) -> bool:
+    return ports.read_text().endswith("}")
+
+
+@contextmanager
+def started() -> Iterator[Hosts]:
+    with PrivateCluster(idle_timeout="60s") as cluster:
+        hosts = Hosts(cluster)
+        try:
+            hosts.start_nats()
+            hosts.start_coordinator()
+            hosts.start_worker()
+            yield hosts
+        finally:
+            hosts.stop()
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[PrivateCluster]:
+    with started() as hosts:
+        yield hosts.cluster
 
 
 def test_models_and_predictions_come_back(hosts: PrivateCluster, script: Callable[..., Path]) -> None:
@@ -130,3 +166,39 @@ def test_without_the_token_nobody_gets_in(hosts: PrivateCluster) -> None:
     )
     assert done.returncode != 0
     assert "token" in done.stderr
+
+
+FORESTS = """
+name: forests
+data: wine.csv
+target: cultivar
+estimator: sklearn.ensemble:RandomForestClassifier
+param_grid: {n_estimators: [200], random_state: [0], max_depth: [1, 2, 3, 4, 5, 6, 7, 8]}
+cv: {kind: stratified, n_splits: 5}
+"""
+
+
+def test_a_job_survives_a_restart_of_nats(tmp_path: Path) -> None:
+    (tmp_path / "forests.yaml").write_text(FORESTS)
+    shutil.copy(REPOSITORY / "examples" / "wine.csv", tmp_path)
+    with started() as hosts:
+        command = [str(BINARY), "run", "forests.yaml", "--out", "out"]
+        client = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=hosts.cluster.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: re.search(r"running +[1-9]", hosts.jobs()) is not None, 60, hosts.jobs)
+        hosts.processes["nats"].kill()
+        hosts.processes["nats"].wait(timeout=15)
+        hosts.start_nats()
+        assert hosts.processes["coordinator"].wait(timeout=60) != 0
+        assert "start the coordinator again on the same folder" in hosts.log("coordinator")
+        _, said = client.communicate(timeout=60)
+        assert client.returncode != 0 and said
+        hosts.start_coordinator()
+        wait_until(lambda: "done" in hosts.jobs(), 60, hosts.jobs)
+        assert " 40/40 " in hosts.jobs()

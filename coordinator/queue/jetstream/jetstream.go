@@ -109,8 +109,27 @@ func Open(ctx context.Context, config Config) (*Queue, error) {
 		if err := q.createStreams(ctx); err != nil {
 			return nil, errors.Join(err, q.Close())
 		}
+		q.conn.SetReconnectHandler(func(*nats.Conn) { q.lookForTasks() })
 	}
 	return q, nil
+}
+
+// lookForTasks ends the queue when the server came back without its tasks: they are in its memory. Whoever
+// opens the queue again publishes them again.
+func (q *Queue) lookForTasks() {
+	for q.conn.IsConnected() {
+		err := q.findTasksConsumer(q.ctx)
+		switch {
+		case err == nil || q.ctx.Err() != nil:
+			return
+		case errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound):
+			q.logger.Error("queue: the NATS server was restarted, and its tasks are gone; the queue ends")
+			q.cancel()
+			return
+		}
+		// JetStream starts after the server.
+		pause(q.ctx)
+	}
 }
 
 func (q *Queue) connect(config Config) error {

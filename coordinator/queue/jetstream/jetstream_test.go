@@ -2,7 +2,10 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,8 +71,13 @@ func TestConformanceThroughASocket(t *testing.T) {
 // external starts a NATS server as other machines run it: over TCP, with the default limits.
 func external(t *testing.T) string {
 	t.Helper()
+	return serve(t, server.RANDOM_PORT, t.TempDir()).ClientURL()
+}
+
+func serve(t *testing.T, port int, dir string) *server.Server {
+	t.Helper()
 	started, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
+		Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +90,74 @@ func external(t *testing.T) string {
 		started.Shutdown()
 		started.WaitForShutdown()
 	})
-	return started.ClientURL()
+	return started
+}
+
+func TestAQueueEndsWithTheTasksOfItsServer(t *testing.T) {
+	dir := t.TempDir()
+	first := serve(t, server.RANDOM_PORT, dir)
+	q := open(t, jetstream.Config{URL: first.ClientURL(), Logger: slog.New(slog.DiscardHandler)})
+	defer q.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	outcomes, err := q.Outcomes(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if outcome := <-outcomes; !outcome.Replayed {
+		t.Fatalf("first outcome %v, want the end of the replay", outcome)
+	}
+	port := first.Addr().(*net.TCPAddr).Port
+	first.Shutdown()
+	first.WaitForShutdown()
+	serve(t, port, dir)
+	if outcome, open := <-outcomes; open {
+		t.Errorf("outcome %v of a server without its tasks, want the end", outcome)
+	}
+	if err := q.PublishTask(ctx, &pb.Task{Id: "t", JobId: "job"}); !errors.Is(err, queue.ErrClosed) {
+		t.Errorf("publishing to it: %v, want ErrClosed", err)
+	}
+}
+
+// awaitConnection returns the id of the server's one connection once it is another one.
+func awaitConnection(ctx context.Context, t *testing.T, s *server.Server, other uint64) uint64 {
+	t.Helper()
+	for ctx.Err() == nil {
+		all, err := s.Connz(&server.ConnzOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all.Conns) == 1 && all.Conns[0].Cid != other {
+			return all.Conns[0].Cid
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("no connection came")
+	return 0
+}
+
+func TestAQueueSurvivesALostConnection(t *testing.T) {
+	started := serve(t, server.RANDOM_PORT, t.TempDir())
+	q := open(t, jetstream.Config{URL: started.ClientURL(), Logger: slog.New(slog.DiscardHandler)})
+	defer q.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := q.PublishTask(ctx, &pb.Task{Id: "t", JobId: "job"}); err != nil {
+		t.Fatal(err)
+	}
+	lost := awaitConnection(ctx, t, started, 0)
+	if err := started.DisconnectClientByID(lost); err != nil {
+		t.Fatal(err)
+	}
+	awaitConnection(ctx, t, started, lost)
+	source, err := q.Tasks(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delivery, err := source.Fetch(ctx)
+	if err != nil || delivery.Task().GetId() != "t" {
+		t.Errorf("a task after the connection was lost: %v, %v", delivery, err)
+	}
 }
 
 func TestConformanceOverTCP(t *testing.T) {

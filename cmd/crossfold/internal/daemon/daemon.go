@@ -26,6 +26,9 @@ import (
 // ErrLocked says that another process uses the folder.
 var ErrLocked = coordinator.ErrLocked
 
+var errQueue = errors.New("the queue ended, as it does when its NATS server was restarted; start the " +
+	"coordinator again on the same folder: jobs that were submitted as a whole go on")
+
 // Config says what to run.
 type Config struct {
 	// Dir is the cluster's folder.
@@ -163,6 +166,8 @@ func (d *Daemon) Wait(ctx context.Context, idle time.Duration) error {
 			}
 		case err := <-d.failed:
 			return err
+		case <-d.coordinator.Done():
+			return errQueue
 		case now := <-tick:
 			if d.idleFor(now) >= idle {
 				return nil
