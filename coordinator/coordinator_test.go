@@ -390,16 +390,23 @@ func TestAFolderHasOneCoordinator(t *testing.T) {
 	}
 }
 
+// submitted submits a job and waits for it: the error of the wait comes over the channel.
+func submitted(t *testing.T, c *coordinator.Coordinator) (id string, waited <-chan error) {
+	t.Helper()
+	id = submit(t, c, search(dataset(t, c, 20, ""), 4, 2))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Wait(bounded(t), id)
+		ended <- err
+	}()
+	return id, ended
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	worker, release := blocked()
 	defer release()
 	c := inMemory(t, worker)
-	id := submit(t, c, search(dataset(t, c, 20, ""), 4, 2))
-	waited := make(chan error, 1)
-	go func() {
-		_, err := c.Wait(bounded(t), id)
-		waited <- err
-	}()
+	id, waited := submitted(t, c)
 	dir := c.Dir()
 	closeIt(t, c)
 	closeIt(t, c)
@@ -423,12 +430,7 @@ func TestTheEndOfTheQueueEndsWaits(t *testing.T) {
 	worker, release := blocked()
 	defer release()
 	c := inMemory(t, worker)
-	id := submit(t, c, search(dataset(t, c, 20, ""), 4, 2))
-	waited := make(chan error, 1)
-	go func() {
-		_, err := c.Wait(bounded(t), id)
-		waited <- err
-	}()
+	_, waited := submitted(t, c)
 	if err := c.Queue().Close(); err != nil {
 		t.Fatal(err)
 	}
