@@ -36,7 +36,7 @@ func (w *Worker) heartbeats() {
 			if reason := w.zygotes.broken(); reason != "" {
 				w.heartbeat("its Python can't be started: " + reason)
 			}
-			w.pause(retryPause)
+			pause(w.ctx, retryPause)
 			continue
 		}
 		w.heartbeat("")

@@ -105,11 +105,7 @@ func (p *publisher) storeFits() error {
 		if len(fits) == 0 {
 			return nil
 		}
-		err := p.sendObjects(fits)
-		if err == nil {
-			err = p.queue.PublishResults(p.ctx, fits)
-		}
-		if err != nil {
+		if err := p.report(fits, p.queue.PublishResults); err != nil {
 			return fmt.Errorf("workers: publish %d results of job %s: %w: %w",
 				len(fits), p.task.GetJobId(), errStore, err)
 		}
@@ -127,11 +123,7 @@ func (p *publisher) flush() {
 		return
 	}
 	p.group.Go(func() error {
-		err := p.sendObjects(batch)
-		if err == nil {
-			err = p.queue.PublishCallResults(p.ctx, batch)
-		}
-		if err != nil {
+		if err := p.report(batch, p.queue.PublishCallResults); err != nil {
 			return fmt.Errorf("workers: publish results of calls of job %s: %w: %w",
 				p.task.GetJobId(), errStore, err)
 		}
@@ -139,11 +131,19 @@ func (p *publisher) flush() {
 	})
 }
 
-// sendObjects takes what results name to where they are read: who has read a result can read that, too.
-func (p *publisher) sendObjects(results []*pb.Result) error {
-	if p.sender == nil {
-		return nil
+// report publishes results once what they name is where they are read: who has a result can read that, too.
+func (p *publisher) report(
+	results []*pb.Result, publish func(ctx context.Context, results []*pb.Result) error,
+) error {
+	if p.sender != nil {
+		if err := p.sendObjects(results); err != nil {
+			return err
+		}
 	}
+	return publish(p.ctx, results)
+}
+
+func (p *publisher) sendObjects(results []*pb.Result) error {
 	for _, result := range results {
 		for _, id := range objectsIn(result) {
 			if err := p.sendObject(id); err != nil {
@@ -162,11 +162,7 @@ func (p *publisher) sendObject(id string) error {
 		if err == nil || p.ctx.Err() != nil || time.Since(began) > sendPatience {
 			return err
 		}
-		select {
-		case <-p.ctx.Done():
-			return p.ctx.Err()
-		case <-time.After(retryPause):
-		}
+		pause(p.ctx, retryPause)
 	}
 }
 

@@ -158,13 +158,13 @@ func (w *Worker) serveSlot() {
 	for w.ctx.Err() == nil {
 		// A worker without a working Python must not take tasks from others.
 		if _, err := w.zygotes.get(w.ctx, baseKind); err != nil {
-			w.pause(retryPause)
+			pause(w.ctx, retryPause)
 			continue
 		}
 		delivery, err := w.source.Fetch(w.ctx)
 		switch {
 		case err == nil && !w.suits(delivery):
-			w.pause(misfitPause)
+			pause(w.ctx, misfitPause)
 		case err == nil:
 			settle := w.serve(delivery)
 			settling.Wait()
@@ -176,14 +176,15 @@ func (w *Worker) serveSlot() {
 			return
 		case w.ctx.Err() == nil:
 			w.cfg.Logger.Error("fetch a task; trying again", "worker", w.cfg.ID, "error", err)
-			w.pause(retryPause)
+			pause(w.ctx, retryPause)
 		}
 	}
 }
 
-func (w *Worker) pause(length time.Duration) {
+// pause waits so long, or until ctx ends.
+func pause(ctx context.Context, length time.Duration) {
 	select {
-	case <-w.ctx.Done():
+	case <-ctx.Done():
 	case <-time.After(length):
 	}
 }

@@ -118,6 +118,14 @@ PLAIN = """
 """.split()
 
 
+def on_both(compiled: Side, own: Side, name: str) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
+    """Run a case: what the loop leaves, in which ways, and what Keras leaves."""
+    for side in (compiled, own):
+        side.ask("case", name)
+    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    return found, ways, expected
+
+
 def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
     """All that a fit leaves is equal, numbers nearly."""
     for key in ("weights", "metrics", "optimizer"):
@@ -140,9 +148,7 @@ def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_compiled_loop_leaves_nearly_what_keras_leaves(compiled: Side, own: Side, name: str) -> None:
-    for side in (compiled, own):
-        side.ask("case", name)
-    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    found, ways, expected = on_both(compiled, own, name)
     assert LOOP in ways
     assert not [way for way in ways if "own" in way]
     assert_close(found, expected)
@@ -155,9 +161,7 @@ LEFT_OUT = "keras: columns of zeros left out"
     "name", ["zeros_in_columns", "zeros_in_columns_of_a_functional_model", "zeros_in_all_columns"]
 )
 def test_columns_of_zeros_are_left_out_of_a_compiled_loop(compiled: Side, own: Side, name: str) -> None:
-    for side in (compiled, own):
-        side.ask("case", name)
-    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    found, ways, expected = on_both(compiled, own, name)
     assert {LOOP, LEFT_OUT} <= set(ways)
     assert_close(found, expected)
 
@@ -172,9 +176,7 @@ def test_columns_of_zeros_are_left_out_of_a_compiled_loop(compiled: Side, own: S
     ],
 )
 def test_columns_that_do_not_stay_as_they_are_are_not_left_out(compiled: Side, own: Side, name: str) -> None:
-    for side in (compiled, own):
-        side.ask("case", name)
-    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    found, ways, expected = on_both(compiled, own, name)
     assert LOOP in ways
     assert LEFT_OUT not in ways
     assert_close(found, expected)
@@ -192,9 +194,7 @@ def test_columns_that_do_not_stay_as_they_are_are_not_left_out(compiled: Side, o
 def test_what_is_not_plain_keeps_keras_bits_and_says_why(
     compiled: Side, own: Side, name: str, reason: str
 ) -> None:
-    for side in (compiled, own):
-        side.ask("case", name)
-    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    found, ways, expected = on_both(compiled, own, name)
     assert ways[:2] == [f"keras: no compiled loop ({reason})", "keras: whole epochs in the graph"]
     # A plain network predicts in large batches all the same.
     del found["predicted"], expected["predicted"]

@@ -50,7 +50,7 @@ class Hosts:
     def __init__(self, cluster: PrivateCluster) -> None:
         self.cluster = cluster
         self._home = cluster.home
-        self._bus = self._address = ""
+        self._bus = ""
         self._port, self._listen = "-1", "127.0.0.1:0"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         (self._home / "token").write_text(TOKEN)

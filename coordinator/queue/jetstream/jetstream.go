@@ -122,7 +122,7 @@ func (q *Queue) lookForTasks() {
 		switch {
 		case err == nil || q.ctx.Err() != nil:
 			return
-		case errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound):
+		case isMissing(err):
 			q.logger.Error("queue: the NATS server was restarted, and its tasks are gone; the queue ends")
 			q.cancel()
 			return

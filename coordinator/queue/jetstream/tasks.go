@@ -40,7 +40,7 @@ func (q *Queue) Tasks(ctx context.Context) (queue.TaskSource, error) {
 			s.ctx, s.cancel = context.WithCancel(q.ctx)
 			return s, nil
 		}
-		if !errors.Is(err, jetstream.ErrConsumerNotFound) && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if !isMissing(err) {
 			return nil, q.failed(err, "opening consumer %s of stream %s", workersConsumer, tasksStream)
 		}
 		select {
@@ -62,6 +62,11 @@ func (q *Queue) findTasksConsumer(ctx context.Context) error {
 	defer cancel()
 	_, err = q.js.Consumer(ctx, tasksStream, workersConsumer)
 	return err
+}
+
+// isMissing says of an error of findTasksConsumer that the server has no such consumer.
+func isMissing(err error) bool {
+	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // source hands out tasks. Every Fetch has a pull of its own, for one message; pulls that got

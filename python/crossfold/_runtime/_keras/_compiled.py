@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from crossfold._runtime._keras import _columns, _data, _twin
+from crossfold._runtime._keras import _data, _twin
 from crossfold._runtime._keras._known import Unknown, named
 
 LAYERS = named(keras.layers, "Activation Dense ELU Flatten InputLayer LeakyReLU PReLU ReLU Rescaling Reshape")
@@ -64,13 +64,11 @@ def train(twin: _twin.Twin, batch: int, columns: Any = None) -> Callable[..., An
     """Return a function of (handles, x, y, order) that trains for one epoch.
 
     x and y are padded to `capacity`; ``order`` (int64) has the real rows only. ``columns`` (int32) are those
-    of x that are not zero everywhere, None for all: see `_columns`.
+    of the model's input that x has, None for all: see `_columns`.
     """
     compiled = _whole(twin, batch) if columns is None else _narrow(twin, batch, columns)
 
     def padded(handles: Any, x: Any, y: Any, order: Any) -> None:
-        if columns is not None:
-            x = _columns.of(x, columns)
         # Rows are drawn before the loop: to take a batch of rows that lie together is a copy.
         drawn = (_data.in_order(values, order) for values in (x, y))
         compiled(handles, *drawn, tf.constant(len(order)))

@@ -64,9 +64,8 @@ def in_order(rows: Any, order: Any) -> Any:
     """
     # What they are made of is kept with them, so that its ids stay what they are.
     key = (id(rows), id(order))
-    if key in _kept:
-        _kept.move_to_end(key)
-        return _kept[key][0]
+    if (kept := _found(key)) is not None:
+        return kept
     indices = tf.pad(tf.cast(order, tf.int32), [[0, len(rows) - len(order)]])
     made = tf.gather(rows, indices)
     if _orders.holds(order):
@@ -77,12 +76,11 @@ def in_order(rows: Any, order: Any) -> Any:
 def derived(what: str, rows: Any, make: Callable[[Any], Any]) -> Any:
     """Return what ``make`` makes of the rows of a tensor; kept as long as they are."""
     key = (id(rows), what)
-    if key not in _kept:
-        made = make(rows)
-        _keep(key, made, rows)
-        return made
-    _kept.move_to_end(key)
-    return _kept[key][0]
+    if (kept := _found(key)) is not None:
+        return kept
+    made = make(rows)
+    _keep(key, made, rows)
+    return made
 
 
 def _made(array: NDArray[Any], dtype: np.dtype[Any], rows: int | None) -> Any:
@@ -130,6 +128,14 @@ def _equal(array: NDArray[Any], kept: NDArray[Any]) -> bool:
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return bool(_memcmp(a.ctypes.data, b.ctypes.data, b.nbytes) == 0)
+
+
+def _found(key: Any) -> Any:
+    """Return the first of what is kept under a key, or None."""
+    if key not in _kept:
+        return None
+    _kept.move_to_end(key)
+    return _kept[key][0]
 
 
 def _keep(key: Any, *made: Any) -> None:

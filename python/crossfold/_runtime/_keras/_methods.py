@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -211,6 +211,7 @@ def _trainer(
             columns = _columns.left(model, rows.x)
             if columns is not None:
                 _ways.note(WITHOUT_ZEROS)
+                rows = replace(rows, x=_columns.of(rows.x, columns))
             return CLOSE["fit"], rows, _compiled.train(twin, rows.batch, columns)
     rows = _Rows.of(x, y, batch)
     return EXACT["fit"], rows, _traced(model, architecture, rows).train(rows.batch, rows.ragged)
