@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from crossfold._runtime._keras import _data, _twin
+from crossfold._runtime._keras import _data, _state, _twin
+from crossfold._runtime._keras._flat import Flat
 from crossfold._runtime._keras._known import Unknown, named
 
 LAYERS = named(keras.layers, "Activation Dense ELU Flatten InputLayer LeakyReLU PReLU ReLU Rescaling Reshape")
@@ -66,7 +68,7 @@ def train(twin: _twin.Twin, batch: int, columns: Any = None) -> Callable[..., An
     x and y are padded to `capacity`; ``order`` (int64) has the real rows only. ``columns`` (int32) are those
     of the model's input that x has, None for all: see `_columns`.
     """
-    compiled = _whole(twin, batch) if columns is None else _narrow(twin, batch, columns)
+    compiled = _loop(twin, batch, columns)
 
     def padded(handles: Any, x: Any, y: Any, order: Any) -> None:
         # Rows are drawn before the loop: to take a batch of rows that lie together is a copy.
@@ -76,60 +78,77 @@ def train(twin: _twin.Twin, batch: int, columns: Any = None) -> Callable[..., An
     return padded
 
 
-def _whole(twin: _twin.Twin, batch: int) -> Callable[..., Any]:
-    def epoch(x: Any, y: Any, count: Any) -> Any:
-        return _epoch(twin.model, batch, x, y, count)
+def _loop(twin: _twin.Twin, batch: int, columns: Any) -> Callable[..., Any]:
+    """Return a function of (handles, x, y, count) that trains for one epoch.
 
-    return twin.trace(("compiled", batch), epoch, [*twin.rows, _COUNT], jit_compile=True)
-
-
-def _narrow(twin: _twin.Twin, batch: int, columns: Any) -> Callable[..., Any]:
-    """Return a function that trains with these columns only; the model keeps what the others weigh."""
+    Where there are columns, the model keeps what the others weigh.
+    """
     x, y = twin.rows
-    width = len(columns)
-    narrow = twin.narrow(width)
+    width = None
+    if columns is None:
+        columns = tf.constant([], tf.int32)
+    else:
+        width = len(columns)
+        x = tf.TensorSpec([None, width], x.dtype)
+    flat = twin.flat(width)
 
     def epoch(x: Any, y: Any, count: Any, columns: Any) -> Any:
-        pairs = list(zip(_twin.variables(twin.model), _twin.variables(narrow), strict=True))
+        pairs = list(zip(_state.variables(twin.model), flat.variables, strict=True))
         for whole, part in pairs:
-            part.assign(whole if whole.shape == part.shape else tf.gather(whole, columns))
-        count = _epoch(narrow, batch, x, y, count)
+            part.assign(_taken(whole, part, columns))
+        count = _epoch(flat, batch, x, y, count)
         for whole, part in pairs:
-            same = whole.shape == part.shape
-            whole.assign(part if same else tf.tensor_scatter_nd_update(whole, columns[:, None], part))
+            whole.assign(_put_back(whole, part, columns))
         return count
 
-    inputs = [tf.TensorSpec([None, width], x.dtype), y, _COUNT, tf.TensorSpec([width], tf.int32)]
-    compiled = twin.trace(("compiled", batch, width), epoch, inputs, jit_compile=True, models=[narrow])
-    others = _twin.handles(narrow)
+    inputs = [x, y, _COUNT, tf.TensorSpec(columns.shape, tf.int32)]
+    others = _state.handles_of(flat.variables)
+    compiled = twin.trace(("compiled", batch, width), epoch, inputs, jit_compile=True, others=others)
     return lambda handles, x, y, count: compiled([*handles, *others], x, y, count, columns)
 
 
-def _epoch(model: Any, batch: int, x: Any, y: Any, count: Any) -> Any:
-    """Train a model on the first ``count`` rows."""
-    model.reset_metrics()
+def _taken(whole: Any, part: Any, columns: Any) -> Any:
+    """Return what a loop needs of a variable, in the shape of the loop's own one."""
+    return tf.reshape(whole if _is_all(whole, part) else tf.gather(whole, columns), part.shape)
+
+
+def _put_back(whole: Any, part: Any, columns: Any) -> Any:
+    """Return a variable with what a loop made of it."""
+    if _is_all(whole, part):
+        return tf.reshape(part, whole.shape)
+    rows = tf.reshape(part, [*columns.shape, *whole.shape[1:]])
+    return tf.tensor_scatter_nd_update(whole, columns[:, None], rows)
+
+
+def _is_all(whole: Any, part: Any) -> bool:
+    return bool(np.prod(whole.shape) == np.prod(part.shape))
+
+
+def _epoch(flat: Flat, batch: int, x: Any, y: Any, count: Any) -> Any:
+    """Train on the first ``count`` rows."""
+    flat.model.reset_metrics()
 
     def rows(values: Any, begin: Any) -> Any:
         rest = values.shape[1:]
         return tf.slice(values, [begin, *[0] * len(rest)], [batch, *rest])
 
     def body(begin: Any) -> Any:
-        _step(model, rows(x, begin), rows(y, begin), tf.minimum(count - begin, batch))
+        _step(flat, rows(x, begin), rows(y, begin), tf.minimum(count - begin, batch))
         return begin + batch
 
     return tf.while_loop(lambda begin: begin < count, body, [tf.constant(0)], parallel_iterations=1)
 
 
-def _step(model: Any, x: Any, y: Any, count: Any) -> None:
+def _step(flat: Flat, x: Any, y: Any, count: Any) -> None:
     """Do Keras' own training step with the first ``count`` rows."""
     batch = x.shape[0]
     real = tf.cast(tf.range(batch) < count, keras.config.floatx())
     count = tf.cast(count, real.dtype)
-    weights = model.trainable_weights
+    model, weights = flat.model, flat.weights
     with tf.GradientTape() as tape:
-        output = model(x, training=True)
+        output, losses = flat(x)
         mean = model._compile_loss(y, output, sample_weight=real) * (batch / count)
-        loss = tf.add_n([mean, *model.losses])
+        loss = tf.add_n([mean, *losses])
     model._loss_tracker.update_state(loss, sample_weight=count)
     model.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
     for metric in _metrics(model):

@@ -17,7 +17,7 @@ from keras.src.utils.python_utils import pythonify_logs
 from tensorflow.python.framework import config
 
 from crossfold._runtime import _ways
-from crossfold._runtime._keras import _columns, _compiled, _data, _known, _pristine, _twin
+from crossfold._runtime._keras import _columns, _compiled, _data, _known, _pristine, _state, _twin
 from crossfold._runtime._keras._known import Unknown
 
 BATCH = 32
@@ -147,7 +147,7 @@ def _fit(
     if validation_split and validation_data is None:
         (x, y), validation_data = _split(x, y, validation_split)
     way, rows, train = _trainer(self, architecture, x, y, batch_size)
-    handles, order = _twin.handles(self), _data.order(rows.count, shuffle)
+    handles, order = _state.handles(self), _data.order(rows.count, shuffle)
     validate = None
     if validation_data is not None:
         large = way == CLOSE["fit"]
@@ -274,7 +274,7 @@ def _predict(
     def run() -> Any:
         listeners = _listeners(self, None, verbose, 1, rows)
         listeners.on_predict_begin()
-        handles = _twin.handles(self, compiled=False)
+        handles = _state.handles(self, compiled=False)
         outputs = [part(handles, x)[0].numpy() for part, x in parts]
         listeners.on_predict_end()
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
@@ -303,7 +303,7 @@ def _test(model: Any, architecture: _known.Architecture, rows: _Rows) -> Callabl
     order = next(_data.order(rows.count, False))
 
     def run() -> dict[str, Any]:
-        test(_twin.handles(model), rows.x, rows.y, order)
+        test(_state.handles(model), rows.x, rows.y, order)
         logs: dict[str, Any] = pythonify_logs(model.get_metrics_result())
         return logs
 

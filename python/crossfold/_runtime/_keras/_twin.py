@@ -11,7 +11,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from crossfold._runtime._keras import _known, _pristine, _stored, _streams
+from crossfold._runtime._keras import _known, _pristine, _state, _stored, _streams
+from crossfold._runtime._keras._flat import Flat
 from crossfold._runtime._keras._graphs import Graph
 
 TWINS_LIMIT = 32
@@ -25,7 +26,7 @@ def of(model: Any, architecture: _known.Architecture, x: Any, y: Any = None) -> 
     """Return the twin of a model for inputs and targets like these; made when it is not there yet."""
     x, y = (None if a is None else tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in (x, y))
     if y is not None:
-        build(model, y)
+        _state.build(model, y)
     signature = _signature(model, y is not None)
     key = (architecture.key, x, y, tuple(signature), _pristine.version())
     with _lock:
@@ -59,36 +60,42 @@ class Twin:
     ) -> None:
         self._lock = threading.Lock()
         self._architecture, self._x, self._y, self._signature = architecture, x, y, signature
-        self._narrow: dict[int, Any] = {}
+        self._flat: dict[int | None, Flat] = {}
         self.traces: dict[Any, Graph] = {}
 
     @cached_property
     def model(self) -> Any:
         """A model of the architecture, made to be traced. Raises Unknown where it turns out different."""
         with _streams.kept():
-            model = self._architecture.kind.from_config(self._architecture.config)
+            model = self._made()
             _known.check_layers(model)
             if self._y is not None:
                 self._compile(model)
+                _state.build(model, self._y)
         if _signature(model, self._y is not None) != self._signature:
             raise _known.Unknown("variables that its config does not tell")
         return model
 
-    def narrow(self, columns: int) -> Any:
-        """Return a model like this one's with fewer input columns; of a chain whose first layer is Dense.
-
-        Its variables are in the order of the model's own, and only ever hold what one graph call needs.
-        """
+    def flat(self, columns: int | None) -> Flat:
+        """Return what a compiled loop trains: a copy of the model, with fewer input columns where
+        ``columns`` is a number; only for a chain whose first layer is Dense."""
         with self._lock:
-            if columns not in self._narrow:
+            if columns not in self._flat:
                 with _streams.kept():
-                    model = keras.Sequential([keras.Input((columns,), dtype=self._x.dtype.name)])
-                    for layer in self._architecture.config["layers"]:
-                        if layer["class_name"] != "InputLayer":
-                            model.add(keras.layers.deserialize({**layer, "build_config": None}))
+                    model = self._made() if columns is None else self._narrow(columns)
                     self._compile(model)
-                self._narrow[columns] = model
-            return self._narrow[columns]
+                    self._flat[columns] = Flat(model, self._y)
+            return self._flat[columns]
+
+    def _made(self) -> Any:
+        return self._architecture.kind.from_config(self._architecture.config)
+
+    def _narrow(self, columns: int) -> Any:
+        model = keras.Sequential([keras.Input((columns,), dtype=self._x.dtype.name)])
+        for layer in self._architecture.config["layers"]:
+            if layer["class_name"] != "InputLayer":
+                model.add(keras.layers.deserialize({**layer, "build_config": None}))
+        return model
 
     def _compile(self, model: Any) -> None:
         made = self._architecture
@@ -101,7 +108,6 @@ class Twin:
             weighted_metrics=weighted,
             jit_compile=False,
         )
-        build(model, self._y)
 
     def train(self, batch: int, ragged: bool) -> Graph:
         """Return a graph of (x, y, order) that trains for one epoch.
@@ -164,11 +170,11 @@ class Twin:
         function: Callable[..., Any],
         inputs: list[Any],
         jit_compile: bool | None = None,
-        models: Sequence[Any] = (),
+        others: Sequence[Any] = (),
     ) -> Graph:
         """Return the graph of a function of inputs like these; made when no process has made it yet.
 
-        It runs on the handles of the model's variables, followed by those of ``models``.
+        It runs on the handles of the model's variables, followed by those of ``others``.
         """
         with self._lock:
             if key not in self.traces:
@@ -176,7 +182,7 @@ class Twin:
                 stored_as = [self._architecture.key, *specs, self._signature, key]
                 graph = _stored.find(stored_as)
                 if graph is None:
-                    graph = self._traced(function, inputs, jit_compile, models)
+                    graph = self._traced(function, inputs, jit_compile, others)
                     _stored.keep(stored_as, graph)
                 self.traces[key] = graph
             return self.traces[key]
@@ -186,43 +192,17 @@ class Twin:
         function: Callable[..., Any],
         inputs: list[Any],
         jit_compile: bool | None,
-        models: Sequence[Any],
+        others: Sequence[Any],
     ) -> Graph:
-        # The models are made outside of the trace, or their tensors would be parts of that.
-        used = [h for model in (self.model, *models) for h in handles(model, self._y is not None)]
+        # The model is made outside of the trace, or its tensors would be parts of that.
+        used = [*_state.handles(self.model, self._y is not None), *others]
         with _streams.kept():
             traced = tf.function(function, autograph=False, jit_compile=jit_compile)
             return Graph.of(traced.get_concrete_function(*inputs), used)
 
 
-def handles(model: Any, compiled: bool = True) -> list[Any]:
-    """Return handles of all that a graph may use of a model, in one order for equal ones."""
-    return [variable._value.handle for variable in variables(model, compiled)]
-
-
-def variables(model: Any, compiled: bool = True) -> list[Any]:
-    """Return all that a graph may use of a model, in one order for equal ones."""
-    found = [*model.variables]
-    if compiled:
-        found += [*model.metrics_variables, *model.optimizer.variables]
-    return found
-
-
-def build(model: Any, y: Any) -> None:
-    """Make the variables that Keras would make in the first step: of the optimizer, metrics and loss."""
-    target = keras.KerasTensor(y.shape, y.dtype.name)
-    (output,) = model.outputs
-    for part in (model._compile_metrics, model._compile_loss):
-        if part is not None and not part.built:
-            part.build(target, keras.KerasTensor(output.shape, output.dtype))
-    optimizer = model.optimizer
-    if not optimizer.built:
-        with keras.name_scope(optimizer.name, caller=optimizer):
-            optimizer.build(model.trainable_variables)
-
-
 def _signature(model: Any, compiled: bool) -> list[Any]:
-    return [(tuple(v.shape), v.dtype, v.trainable) for v in variables(model, compiled)]
+    return [(tuple(v.shape), v.dtype, v.trainable) for v in _state.variables(model, compiled)]
 
 
 def _described(spec: tf.TensorSpec | None) -> Any:
