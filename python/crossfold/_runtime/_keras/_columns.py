@@ -30,11 +30,6 @@ def left(model: Any, x: Any) -> Any:
     return columns if len(columns) <= WORTH * x.shape[1] else None
 
 
-def of(x: Any, columns: Any) -> Any:
-    """Return these columns of x."""
-    return _data.derived("narrow", x, lambda x: tf.gather(x, columns, axis=1))
-
-
 def _columns(x: Any) -> Any:
     used = np.asarray(memoryview(x)).any(axis=0)
     # A few zero ones with them: folds of about as many columns share what was compiled.

@@ -7,6 +7,7 @@ are padded to one of a few lengths, so that the folds of a search share what was
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -62,20 +63,21 @@ def capacity(rows: int, batch: int) -> int:
     return rows
 
 
-def train(twin: _twin.Twin, batch: int, columns: Any = None) -> Callable[..., Any]:
-    """Return a function of (handles, x, y, order) that trains for one epoch.
+def train(twin: _twin.Twin, batch: int, x: Any, y: Any, columns: Any = None) -> Callable[[Any, Any], None]:
+    """Return a function of (handles, order) that trains for one epoch.
 
     x and y are padded to `capacity`; ``order`` (int64) has the real rows only. ``columns`` (int32) are those
-    of the model's input that x has, None for all: see `_columns`.
+    of x to train with, None for all: see `_columns`.
     """
-    compiled = _loop(twin, batch, columns)
+    loop = _loop(twin, batch, columns)
+    cut = None if columns is None else functools.cache(lambda: tf.gather(x, columns, axis=1))
 
-    def padded(handles: Any, x: Any, y: Any, order: Any) -> None:
+    def epoch(handles: Any, order: Any) -> None:
         # Rows are drawn before the loop: to take a batch of rows that lie together is a copy.
-        drawn = (_data.in_order(values, order) for values in (x, y))
-        compiled(handles, *drawn, tf.constant(len(order)))
+        drawn = _data.in_order(x, order, cut), _data.in_order(y, order)
+        loop(handles, *drawn, tf.constant(len(order)))
 
-    return padded
+    return epoch
 
 
 def _loop(twin: _twin.Twin, batch: int, columns: Any) -> Callable[..., Any]:

@@ -57,17 +57,17 @@ def tensor(array: Any, what: str, rows: int | None = None) -> Any:
     return made
 
 
-def in_order(rows: Any, order: Any) -> Any:
+def in_order(rows: Any, order: Any, cut: Callable[[], Any] | None = None) -> Any:
     """Return the rows of a tensor in an order, then first ones to the same length.
 
-    They are kept where the order is one that comes again.
+    They are kept where the order is one that comes again. ``cut`` returns what of the rows is wanted.
     """
     # What they are made of is kept with them, so that its ids stay what they are.
-    key = (id(rows), id(order))
+    key = (id(rows), id(order), cut is not None)
     if (kept := _found(key)) is not None:
         return kept
     indices = tf.pad(tf.cast(order, tf.int32), [[0, len(rows) - len(order)]])
-    made = tf.gather(rows, indices)
+    made = tf.gather(cut() if cut else rows, indices)
     if _orders.holds(order):
         _keep(key, made, rows, order)
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -162,7 +162,7 @@ def _fit(
             self,
             range(self._initial_epoch or initial_epoch, epochs),
             listeners,
-            lambda: train(handles, rows.x, rows.y, next(order)),
+            lambda: train(handles, next(order)),
             lambda epoch: validate() if validate and self._should_eval(epoch, validation_freq) else {},
         )
         if epochs > 0:
@@ -202,8 +202,8 @@ def _epochs(
 
 def _trainer(
     model: Any, architecture: _known.Architecture, x: Any, y: Any, batch: Any
-) -> tuple[str, _Rows, Callable[..., Any]]:
-    """Return how a model is trained, its rows, and a function that trains it for one epoch."""
+) -> tuple[str, _Rows, Callable[[Any, Any], Any]]:
+    """Return how a model is trained, its rows, and a function of (handles, order) that trains one epoch."""
     if _is_plain(model):
         rows = _Rows.of(x, y, batch, padded=True)
         twin = _traced(model, architecture, rows)
@@ -211,10 +211,10 @@ def _trainer(
             columns = _columns.left(model, rows.x)
             if columns is not None:
                 _ways.note(WITHOUT_ZEROS)
-                rows = replace(rows, x=_columns.of(rows.x, columns))
-            return CLOSE["fit"], rows, _compiled.train(twin, rows.batch, columns)
+            return CLOSE["fit"], rows, _compiled.train(twin, rows.batch, rows.x, rows.y, columns)
     rows = _Rows.of(x, y, batch)
-    return EXACT["fit"], rows, _traced(model, architecture, rows).train(rows.batch, rows.ragged)
+    epoch = _traced(model, architecture, rows).train(rows.batch, rows.ragged)
+    return EXACT["fit"], rows, lambda handles, order: epoch(handles, rows.x, rows.y, order)
 
 
 def _is_plain(model: Any, training: bool = False) -> bool:
