@@ -6,11 +6,12 @@ known to give Keras' own bits takes Keras' own method, and the report says why.
 
 - ``_known``: which models, optimizers, losses and calls are known; the key of an architecture.
 - ``_twin``: a traced copy of an architecture, whose graphs run on the variables of models like it.
+- ``_state``: the variables of a model, in one order.
 - ``_graphs``: what was traced, as data; ``_stored``: the same on disk, for other processes.
 - ``_pristine``: whether Keras is what was imported, so that others may take what is traced here.
 - ``_data``: rows as tensors, kept between fits; the order in which Keras draws them.
 - ``_compiled``: the opt-in that gives up the last bits.
-- ``_columns``: input columns that it leaves out.
+- ``_flat``: what it trains; ``_columns``: input columns that it leaves out.
 - ``_methods``: what stands in for ``fit``, ``evaluate`` and ``predict``.
 - ``_seeding``: seeding that leaves instantiated graphs alone.
 - ``_variables``: variables that share kernels.

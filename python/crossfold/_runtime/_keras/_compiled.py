@@ -8,11 +8,11 @@ are padded to one of a few lengths, so that the folds of a search share what was
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from crossfold._runtime._keras import _data, _state, _twin
@@ -104,9 +104,8 @@ def _loop(twin: _twin.Twin, batch: int, columns: Any) -> Callable[..., Any]:
         return count
 
     inputs = [x, y, _COUNT, tf.TensorSpec(columns.shape, tf.int32)]
-    others = _state.handles_of(flat.variables)
-    compiled = twin.trace(("compiled", batch, width), epoch, inputs, jit_compile=True, others=others)
-    return lambda handles, x, y, count: compiled([*handles, *others], x, y, count, columns)
+    compiled = twin.trace(("compiled", batch, width), epoch, inputs, jit_compile=True, others=flat.handles)
+    return lambda handles, x, y, count: compiled([*handles, *flat.handles], x, y, count, columns)
 
 
 def _taken(whole: Any, part: Any, columns: Any) -> Any:
@@ -123,7 +122,7 @@ def _put_back(whole: Any, part: Any, columns: Any) -> Any:
 
 
 def _is_all(whole: Any, part: Any) -> bool:
-    return bool(np.prod(whole.shape) == np.prod(part.shape))
+    return bool(math.prod(whole.shape) == math.prod(part.shape))
 
 
 def _epoch(flat: Flat, batch: int, x: Any, y: Any, count: Any) -> Any:

@@ -5,10 +5,10 @@ XLA makes vector code of what an optimizer does to a flat array; of matrices onl
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from crossfold._runtime._keras import _state
@@ -23,14 +23,11 @@ class Flat:
     def __init__(self, model: Any, y: tf.TensorSpec) -> None:
         self.model = model
         self.weights = [_flat(weight) for weight in model.trainable_weights]
-        model.optimizer.build(self.weights)
-        _state.build(model, y)
-
-    @property
-    def variables(self) -> list[Any]:
-        """All that a graph may use of it, in the order of `_state.variables`."""
+        _state.build(model, y, self.weights)
         flat = {id(own): weight for own, weight in self._pairs()}
-        return [flat.get(id(variable), variable) for variable in _state.variables(self.model)]
+        # All that a graph may use of it, in the order of `_state.variables`.
+        self.variables = [flat.get(id(variable), variable) for variable in _state.variables(model)]
+        self.handles = _state.handles_of(self.variables)
 
     def __call__(self, x: Any) -> tuple[Any, list[Any]]:
         """Return the outputs for x, and the losses that are not of the outputs."""
@@ -44,7 +41,7 @@ class Flat:
 
 def _flat(weight: Any) -> Any:
     # A constraint is one of rows or columns.
-    shape = weight.shape if weight.constraint else (int(np.prod(weight.shape)),)
+    shape = weight.shape if weight.constraint else (math.prod(weight.shape),)
     flat = keras.Variable(shape=shape, dtype=weight.dtype, initializer="zeros", name=weight.name)
     flat.constraint = weight.constraint
     return flat

@@ -25,8 +25,11 @@ def variables(model: Any, compiled: bool = True) -> list[Any]:
     return found
 
 
-def build(model: Any, y: Any) -> None:
-    """Make the variables that Keras would make in the first step: of the optimizer, metrics and loss."""
+def build(model: Any, y: Any, weights: list[Any] | None = None) -> None:
+    """Make the variables that Keras would make in the first step: of the optimizer, metrics and loss.
+
+    ``weights`` are what the optimizer works on, by default those of the model.
+    """
     target = keras.KerasTensor(y.shape, y.dtype.name)
     (output,) = model.outputs
     for part in (model._compile_metrics, model._compile_loss):
@@ -35,4 +38,4 @@ def build(model: Any, y: Any) -> None:
     optimizer = model.optimizer
     if not optimizer.built:
         with keras.name_scope(optimizer.name, caller=optimizer):
-            optimizer.build(model.trainable_variables)
+            optimizer.build(model.trainable_variables if weights is None else weights)

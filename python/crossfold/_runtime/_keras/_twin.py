@@ -77,8 +77,10 @@ class Twin:
         return model
 
     def flat(self, columns: int | None) -> Flat:
-        """Return what a compiled loop trains: a copy of the model, with fewer input columns where
-        ``columns`` is a number; only for a chain whose first layer is Dense."""
+        """Return what a compiled loop trains: a copy of the model, with so many input columns.
+
+        None leaves them as they are; a number is only for a chain whose first layer is Dense.
+        """
         with self._lock:
             if columns not in self._flat:
                 with _streams.kept():
@@ -174,7 +176,7 @@ class Twin:
     ) -> Graph:
         """Return the graph of a function of inputs like these; made when no process has made it yet.
 
-        It runs on the handles of the model's variables, followed by those of ``others``.
+        It runs on the handles of the model's variables, followed by the handles ``others``.
         """
         with self._lock:
             if key not in self.traces:
