@@ -46,12 +46,13 @@ test: setup ## Run every test: Go with the race detector, then Python
 	@$(MAKE) test-go
 	@$(MAKE) test-python
 
+# Tests wait for processes more than they compute: more of them run at once than there are cores.
 test-go:
-	CROSSFOLD_PYTHON=$(CURDIR)/$(PY) go test $(RACE) -timeout 300s ./...
+	CROSSFOLD_PYTHON=$(CURDIR)/$(PY) go test $(RACE) -p 4 -timeout 300s ./...
 
 test-python: $(TOOLS)/nats-server
-	cd python && $(CURDIR)/$(PY) -m pytest -q
-	$(PY) -m pytest -q --timeout 120 tests
+	cd python && $(CURDIR)/$(PY) -m pytest -q -n 3 --dist loadfile
+	$(PY) -m pytest -q -n 3 --dist loadfile --timeout 120 tests
 
 check: setup ## Formatting, vet, linters, types, vulnerabilities, generated code
 	@$(MAKE) check-go

@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 # gRPC would tell every lost connection on standard error; here it becomes an exception.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# Its epoll keeps a thread of the parent for the active one in a forked child, which it aborts for that.
+os.environ.setdefault("GRPC_POLL_STRATEGY", "poll")
 
 import grpc
 
@@ -32,6 +34,8 @@ _EMBEDDED_ATTEMPTS = 3
 _OPTIONS = (
     ("grpc.max_send_message_length", 64 << 20),
     ("grpc.max_receive_message_length", 64 << 20),
+    # Otherwise the channel of a forked child may be given its parent's connection, which fails there.
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.default_authority", "localhost"),
 )
 
@@ -251,7 +255,7 @@ def _open_channel(endpoint: Endpoint) -> grpc.Channel:
         grpc.ssl_channel_credentials(root_certificates=_authority()),
         grpc.access_token_call_credentials(token),
     )
-    return grpc.secure_channel(endpoint.target, credentials, options=_OPTIONS[:2])
+    return grpc.secure_channel(endpoint.target, credentials, options=_OPTIONS[:-1])
 
 
 def _authority() -> bytes | None:

@@ -1,16 +1,17 @@
 """Fits of Keras models, run in a process of their own with the twins or without them.
 
-Reads one JSON request per line, ``[kind, name, options]``, and answers with one line: what the fit left
-behind as JSON, every number to the bit.
+A request is ``(kind, name, options)``; the answer is JSON: what the fit left behind, every number to the bit,
+and the ways it went.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from typing import Any
 
 os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -368,31 +369,32 @@ def zeros_in_a_few_columns() -> Any:
     return fitted(dense(width=20), blank(rows(16, 20), [3, 5]), onehot(16))
 
 
-def main() -> None:
-    """Answer requests until the end of the input."""
-    if sys.argv[1:]:
+def main(connection: Connection, way: str = "", store: str = "") -> None:
+    """Answer requests until the connection ends."""
+    if way:
         _pristine.remember()
-        _keras.install("--compiled" in sys.argv, sys.argv[2])
+        _keras.install(way == "--compiled", store)
     keras.utils.disable_interactive_logging()
-    answers, sys.stdout = sys.stdout, sys.stderr
     warnings.simplefilter("error")
     # Keras on NumPy 2.
     warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-    for line in sys.stdin:
-        kind, name, options = json.loads(line)
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(options.get("seed", 7))
-        if kind in ASKED:
-            left = ASKED[kind](**options)
-        elif kind == "refused":
-            with warnings.catch_warnings(action="ignore"):
-                REFUSED[name]()
-            left = {}
-        else:
-            model = drawn(options) if kind == "drawn" else CASES[name]()
-            left = left_behind(model) | evaluated(model)
-        answers.write(json.dumps([left, _ways.take()]) + "\n")
-        answers.flush()
+    with suppress(EOFError):
+        while True:
+            kind, name, options = connection.recv()
+            connection.send(json.dumps([answer(kind, name, options), _ways.take()]))
+
+
+def answer(kind: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    if kind in ASKED:
+        return ASKED[kind](**options)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(options.get("seed", 7))
+    if kind == "refused":
+        with warnings.catch_warnings(action="ignore"):
+            REFUSED[name]()
+        return {}
+    model = drawn(options) if kind == "drawn" else CASES[name]()
+    return left_behind(model) | evaluated(model)
 
 
 def drawn(options: dict[str, Any]) -> Any:
@@ -413,7 +415,3 @@ def drawn(options: dict[str, Any]) -> Any:
         batch_size=options["batch"],
         shuffle=options["shuffle"],
     )
-
-
-if __name__ == "__main__":
-    main()

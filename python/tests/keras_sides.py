@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
+from unittest import mock
 
-SCRIPT = Path(__file__).with_name("keras_cases.py")
+# As in a worker, TensorFlow is imported once, and each process is forked from there.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["keras_cases"])
+_ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(sys.path), "CROSSFOLD_KERAS": "1"}
+
+
+def _run(connection: Connection, *arguments: str) -> None:
+    import keras_cases
+
+    keras_cases.main(connection, *arguments)
 
 
 class Side:
@@ -17,31 +27,25 @@ class Side:
     a store folder as a worker does."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "CROSSFOLD_KERAS": "1"},
-        )
+        self._connection, theirs = _FORKS.Pipe()
+        self._process = _FORKS.Process(target=_run, args=(theirs, *arguments), daemon=True)
+        with mock.patch.dict(os.environ, _ENVIRONMENT):
+            self._process.start()
+        theirs.close()
 
     def __enter__(self) -> Side:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._process.kill()
-        self._process.communicate(timeout=30)
+        self._process.join(30)
+        self._connection.close()
 
     def ask(self, kind: str, name: str = "", **options: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([kind, name, options]) + "\n")
-        self._process.stdin.flush()
+        self._connection.send((kind, name, options))
 
     def answer(self) -> tuple[dict[str, Any], list[str]]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the process ended"
-        left, ways = json.loads(line)
+        left, ways = json.loads(self._connection.recv())
         return left, ways
 
     def asked(self, kind: str, **options: Any) -> dict[str, Any]:

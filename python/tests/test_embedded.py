@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -45,18 +46,20 @@ signal.pause()
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder of its own; every stand-in that was started in it is ended."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CROSSFOLD_SLOTS", raising=False)
     monkeypatch.delenv("CROSSFOLD_IDLE_TIMEOUT", raising=False)
-    yield tmp_path / "cache"
-    for pids in tmp_path.rglob("pids"):
-        for pid in pids.read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
-    for daemon in list(_embedded._daemons):
-        daemon.wait(5)
-        _embedded._daemons.discard(daemon)
+    # Not tmp_path, which may be too long for the path of a socket.
+    with tempfile.TemporaryDirectory(prefix="cf-") as folder:
+        monkeypatch.setenv("XDG_CACHE_HOME", folder)
+        yield Path(folder)
+        for pids in Path(folder).rglob("pids"):
+            for pid in pids.read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+        for daemon in list(_embedded._daemons):
+            daemon.wait(5)
+            _embedded._daemons.discard(daemon)
 
 
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path:
