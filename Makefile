@@ -52,7 +52,7 @@ test-go:
 
 test-python: $(TOOLS)/nats-server
 	cd python && $(CURDIR)/$(PY) -m pytest -q -n 3 --dist loadfile
-	$(PY) -m pytest -q -n 3 --dist loadfile --timeout 120 tests
+	$(PY) -m pytest -q -n 3 --dist worksteal --timeout 120 tests
 
 check: setup ## Formatting, vet, linters, types, vulnerabilities, generated code
 	@$(MAKE) check-go

@@ -78,7 +78,7 @@ def test_a_slot_starts_no_thread_per_core(estimator: Any, n_jobs: int | None) ->
 
 def test_the_count_of_threads_sees_those_that_a_fit_starts() -> None:
     started = crossfold.model_selection.cross_val_score(Threads(LGBMClassifier(**QUIET), 3), *classes(), cv=2)
-    assert (started >= 2).all()
+    assert started.max() >= 2  # the second fit of a process finds those of the first
 
 
 def test_one_session_mixes_libraries_that_each_bring_their_openmp() -> None:
