@@ -46,7 +46,7 @@ test: setup ## Run every test: Go with the race detector, then Python
 	@$(MAKE) test-go
 	@$(MAKE) test-python
 
-# Tests wait for processes more than they compute: more of them run at once than there are cores.
+# A test often waits for processes: more of them run at once than there are cores.
 test-go:
 	CROSSFOLD_PYTHON=$(CURDIR)/$(PY) go test $(RACE) -p 4 -timeout 300s ./...
 

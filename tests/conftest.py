@@ -35,8 +35,7 @@ def shared_cluster() -> Iterator[PrivateCluster]:
         # numpy may have been imported by tests that were collected before these.
         threadpool_limits(limits=1),
     ):
-        for name, value in shared.settings.items():
-            patch.setenv(name, value)
+        shared.use(patch)
         yield shared
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 # gRPC would tell every lost connection on standard error; here it becomes an exception.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-# Its epoll keeps a thread of the parent for the active one in a forked child, which it aborts for that.
+# In a forked child its epoll takes a thread of the parent for the active one, and aborts.
 os.environ.setdefault("GRPC_POLL_STRATEGY", "poll")
 
 import grpc
@@ -36,8 +36,8 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),
     # Otherwise the channel of a forked child may be given its parent's connection, which fails there.
     ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.default_authority", "localhost"),
 )
+_SOCKET_OPTIONS = (*_OPTIONS, ("grpc.default_authority", "localhost"))
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def _target(socket: Path) -> str:
 
 def _open_channel(endpoint: Endpoint) -> grpc.Channel:
     if endpoint.socket is not None:
-        return grpc.insecure_channel(endpoint.target, options=_OPTIONS)
+        return grpc.insecure_channel(endpoint.target, options=_SOCKET_OPTIONS)
     token = os.environ.get("CROSSFOLD_TOKEN")
     if not token:
         raise ConnectionFailed(f"{endpoint.url} needs a token: set CROSSFOLD_TOKEN to the coordinator's.")
@@ -255,7 +255,7 @@ def _open_channel(endpoint: Endpoint) -> grpc.Channel:
         grpc.ssl_channel_credentials(root_certificates=_authority()),
         grpc.access_token_call_credentials(token),
     )
-    return grpc.secure_channel(endpoint.target, credentials, options=_OPTIONS[:-1])
+    return grpc.secure_channel(endpoint.target, credentials, options=_OPTIONS)
 
 
 def _authority() -> bytes | None:

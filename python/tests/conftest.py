@@ -55,5 +55,5 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def twins(traces: Path) -> Iterator[Side]:
     """A process that fits Keras models as a worker does."""
-    with Side("--twins", str(traces)) as side:
+    with Side("twins", str(traces)) as side:
         yield side

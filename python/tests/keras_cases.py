@@ -373,7 +373,7 @@ def main(connection: Connection, way: str = "", store: str = "") -> None:
     """Answer requests until the connection ends."""
     if way:
         _pristine.remember()
-        _keras.install(way == "--compiled", store)
+        _keras.install(way == "compiled", store)
     keras.utils.disable_interactive_logging()
     warnings.simplefilter("error")
     # Keras on NumPy 2.

@@ -17,14 +17,14 @@ _ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(sys.path), "CROSSFOLD_KERAS": "1"}
 
 
 def _run(connection: Connection, *arguments: str) -> None:
-    import keras_cases
+    import keras_cases  # not by the test process, which would import TensorFlow
 
     keras_cases.main(connection, *arguments)
 
 
 class Side:
-    """A process that runs the cases: without arguments as Keras does, with ``--twins`` or ``--compiled`` and
-    a store folder as a worker does."""
+    """A process that runs the cases: without arguments as Keras does, with ``twins`` or ``compiled`` and a
+    store folder as a worker does."""
 
     def __init__(self, *arguments: str) -> None:
         self._connection, theirs = _FORKS.Pipe()

@@ -77,6 +77,7 @@ class Peer:
     def __init__(self, store: Any) -> None:
         self.connection, theirs = socket.socketpair()
         self.connection.settimeout(WAIT_SECONDS)
+        self._stream = self.connection.makefile("rb")
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS")}
         threads["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
         self.process = subprocess.Popen(
@@ -91,10 +92,10 @@ class Peer:
         self.environment = self.receive().ready.environment
 
     def receive(self) -> FromZygote:
-        received = _frames.receive_with_descriptors(self.connection)
-        if received is None:
+        body = _frames.read(self._stream)
+        if body is None:
             raise EOFError("the zygote ended")
-        return FromZygote.FromString(received[0])
+        return FromZygote.FromString(body)
 
     def fork(self, *preload: str) -> Child:
         mine, theirs = socket.socketpair()
@@ -128,6 +129,7 @@ class Peer:
                 return message
 
     def close(self) -> None:
+        self._stream.close()
         self.connection.close()
         for child in self.children:
             child.close()

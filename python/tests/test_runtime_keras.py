@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture(scope="module")
 def compiled(traces: Path) -> Iterator[Side]:
-    with Side("--compiled", str(traces)) as side:
+    with Side("compiled", str(traces)) as side:
         yield side
 
 

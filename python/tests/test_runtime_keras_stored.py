@@ -21,7 +21,7 @@ CASES = """
 
 @pytest.fixture(scope="module")
 def later(traces: Path) -> Iterator[Side]:
-    with Side("--twins", str(traces)) as side:
+    with Side("twins", str(traces)) as side:
         yield side
 
 
@@ -39,7 +39,7 @@ def test_a_later_process_traces_nothing_and_leaves_what_keras_leaves(
 def test_a_later_process_takes_compiled_loops_over(tmp_path: Path, name: str) -> None:
     left = []
     for traced in (True, False):
-        with Side("--compiled", str(tmp_path)) as side:
+        with Side("compiled", str(tmp_path)) as side:
             side.ask("case", name)
             left.append(side.answer())
             assert bool(side.asked("traces")["models"]) == traced
@@ -57,7 +57,7 @@ def test_where_something_of_keras_was_changed_traces_stay_in_their_process(
     twins.ask("case", "full_batches")
     twins.answer()
     before = {file: file.read_bytes() for file in traces.glob(".traces/*")}
-    with Side("--twins", str(traces)) as changed, Side() as own:
+    with Side("twins", str(traces)) as changed, Side() as own:
         compare(changed, own, "case", "full_batches")
         assert changed.asked("traces")["models"] == 0
         for side in (changed, own):
@@ -87,7 +87,7 @@ def test_a_model_with_nothing_to_train_is_left_to_keras(later: Side) -> None:
 
 def test_a_file_that_was_cut_off_is_made_again(tmp_path: Path, own: Side) -> None:
     for traced, cut in ((True, True), (True, False), (False, False)):
-        with Side("--twins", str(tmp_path)) as side:
+        with Side("twins", str(tmp_path)) as side:
             compare(side, own, "case", "full_batches")
             assert bool(side.asked("traces")["models"]) == traced
         files = list(tmp_path.glob(".traces/*"))
@@ -108,7 +108,7 @@ def test_no_other_bytes_are_taken_for_a_graph(later: Side, data: bytes) -> None:
 
 def test_the_graphs_not_used_for_longest_go_first(tmp_path: Path) -> None:
     kept = tmp_path / ".traces"
-    with Side("--twins", str(tmp_path)) as side:
+    with Side("twins", str(tmp_path)) as side:
         side.asked("limit", graphs=4)
         side.ask("case", "full_batches")
         side.answer()
@@ -122,6 +122,6 @@ def test_the_graphs_not_used_for_longest_go_first(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_to_write_to_fits_go_on(tmp_path: Path, own: Side) -> None:
-    with Side("--twins", str(tmp_path / "missing")) as side:
+    with Side("twins", str(tmp_path / "missing")) as side:
         ways = compare(side, own, "case", "full_batches")
     assert "keras: whole epochs in the graph" in ways

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 STOP_SECONDS = 5.0
 
@@ -36,6 +37,11 @@ class PrivateCluster:
             "CROSSFOLD_SLOTS": str(slots),
             "CROSSFOLD_EARLY": "1",
         }
+
+    def use(self, patch: pytest.MonkeyPatch) -> None:
+        """Let the test's own process find this cluster."""
+        for name, value in self.settings.items():
+            patch.setenv(name, value)
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The test's environment with this cluster's settings, for a child process."""
