@@ -22,6 +22,8 @@ GO_SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standa
 PROTOS := $(wildcard proto/crossfold/v1/*.proto)
 # Python outside of the package follows the package's rules.
 SCRIPTS := cmd examples tests
+# GNU C for its vectors. Numbers may be rounded once where they would be twice; NaN stays NaN.
+CFLAGS := -O3 -std=gnu11 -Wall -Wextra -Werror -fno-math-errno -fno-trapping-math
 # The race detector needs a C compiler; without one the tests still run.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
 
@@ -36,7 +38,7 @@ setup: ## Make .venv, install the pinned packages, build bin/crossfold
 	@$(MAKE) -j2 ready
 
 # The downloads of pip and the Go compiler's work overlap.
-ready: $(STAMPS)/package python/crossfold/_bin/crossfold
+ready: $(STAMPS)/package python/crossfold/_bin/crossfold python/crossfold/_bin/libsparse.so
 	@:
 
 run: setup ## Cross-validate digits with scikit-learn and TensorFlow on a local cluster
@@ -113,6 +115,10 @@ bin/load: go.mod go.sum $(GO_SOURCES)
 # A link, so that the package runs the binary that was built last; a wheel gets the file itself.
 python/crossfold/_bin/crossfold: bin/crossfold
 	@mkdir -p $(@D) && ln -sfn ../../../bin/crossfold $@
+
+python/crossfold/_bin/libsparse.so: python/crossfold/_runtime/_keras/sparse.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared -fPIC -o $@ $< -lm
 
 $(TOOLS)/nats-server: go.mod go.sum
 	CGO_ENABLED=0 go build -trimpath -o $@ github.com/nats-io/nats-server/v2

@@ -57,3 +57,10 @@ def twins(traces: Path) -> Iterator[Side]:
     """A process that fits Keras models as a worker does."""
     with Side("twins", str(traces)) as side:
         yield side
+
+
+@pytest.fixture(scope="module")
+def compiled(traces: Path) -> Iterator[Side]:
+    """A process that fits Keras models as a worker does whose user takes numbers that are close."""
+    with Side("compiled", str(traces)) as side:
+        yield side

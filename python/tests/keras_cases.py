@@ -24,6 +24,7 @@ from keras_asked import ASKED
 from keras_left import evaluated, left_behind
 from keras_models import classes, dense, fitted, onehot, rows
 from keras_refused import REFUSED
+from keras_zeros import NOT_FOR_THE_LOOP, ZEROS
 
 from crossfold._runtime import _keras, _ways
 from crossfold._runtime._keras import _pristine
@@ -393,7 +394,8 @@ def answer(kind: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
         with warnings.catch_warnings(action="ignore"):
             REFUSED[name]()
         return {}
-    model = drawn(options) if kind == "drawn" else CASES[name]()
+    tables = {"case": CASES, "zeros": ZEROS, "not for the loop": NOT_FOR_THE_LOOP}
+    model = drawn(options) if kind == "drawn" else tables[kind][name]()
     return left_behind(model) | evaluated(model)
 
 

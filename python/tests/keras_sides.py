@@ -10,6 +10,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 from unittest import mock
 
+import numpy as np
+import pytest
+
+LOOP = "keras: compiled loop (close, not bit-equal)"
+
 # As in a worker, TensorFlow is imported once, and each process is forked from there.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["keras_cases"])
@@ -62,3 +67,33 @@ def compare(twins: Side, own: Side, kind: str, name: str, **options: Any) -> lis
     assert found.keys() == expected.keys()
     assert [key for key in expected if found[key] != expected[key]] == []
     return ways
+
+
+def on_both(
+    compiled: Side, own: Side, name: str, kind: str = "case"
+) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
+    """Run a case: what the loop leaves, in which ways, and what Keras leaves."""
+    for side in (compiled, own):
+        side.ask(kind, name)
+    (found, ways), (expected, _) = compiled.answer(), own.answer()
+    return found, ways, expected
+
+
+def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """All that a fit leaves is equal, numbers nearly."""
+    for key in ("weights", "metrics", "optimizer"):
+        for mine, theirs in zip(found.pop(key), expected.pop(key), strict=True):
+            assert mine[1] == theirs[1]
+            values = [np.frombuffer(bytes.fromhex(side[2]), side[1]) for side in (mine, theirs)]
+            np.testing.assert_allclose(*values, rtol=1e-3, atol=1e-5)
+    mine, theirs = found.pop("history"), expected.pop("history")
+    assert mine.keys() == theirs.keys()
+    for log in theirs:
+        values = [list(map(float.fromhex, side[log])) for side in (mine, theirs)]
+        np.testing.assert_allclose(*values, rtol=1e-4)
+    mine, theirs = found.pop("drawn"), expected.pop("drawn")
+    assert mine is theirs or mine == pytest.approx(theirs, rel=1e-4)
+    for mine, theirs in zip(found.pop("predicted"), expected.pop("predicted"), strict=True):
+        values = [np.frombuffer(bytes.fromhex(side[2]), side[0]) for side in (mine, theirs)]
+        np.testing.assert_allclose(*values, rtol=1e-3, atol=1e-5)
+    assert found == expected

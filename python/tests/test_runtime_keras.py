@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras_sides import Side, compare
+from keras_sides import LOOP, Side, assert_close, compare, on_both
 
 pytestmark = pytest.mark.timeout(240)
-
-
-@pytest.fixture(scope="module")
-def compiled(traces: Path) -> Iterator[Side]:
-    with Side("compiled", str(traces)) as side:
-        yield side
 
 
 CASES = """
@@ -107,8 +98,6 @@ def test_what_is_not_known_takes_keras_own_fit_and_says_why(twins: Side, reason:
     assert ways == [f"keras: own fit ({reason})"]
 
 
-LOOP = "keras: compiled loop (close, not bit-equal)"
-
 PLAIN = """
     full_batches short_last_batch fewer_rows_than_a_batch without_shuffling
     double_precision_columns_in_fortran_order
@@ -116,34 +105,6 @@ PLAIN = """
     falling_learning_rates plain_with_penalties plain_until_it_gets_no_better plain_evaluated
     large_rows_again_and_with_one_other_number
 """.split()
-
-
-def on_both(compiled: Side, own: Side, name: str) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
-    """Run a case: what the loop leaves, in which ways, and what Keras leaves."""
-    for side in (compiled, own):
-        side.ask("case", name)
-    (found, ways), (expected, _) = compiled.answer(), own.answer()
-    return found, ways, expected
-
-
-def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """All that a fit leaves is equal, numbers nearly."""
-    for key in ("weights", "metrics", "optimizer"):
-        for mine, theirs in zip(found.pop(key), expected.pop(key), strict=True):
-            assert mine[1] == theirs[1]
-            values = [np.frombuffer(bytes.fromhex(side[2]), side[1]) for side in (mine, theirs)]
-            np.testing.assert_allclose(*values, rtol=1e-3, atol=1e-5)
-    mine, theirs = found.pop("history"), expected.pop("history")
-    assert mine.keys() == theirs.keys()
-    for log in theirs:
-        values = [list(map(float.fromhex, side[log])) for side in (mine, theirs)]
-        np.testing.assert_allclose(*values, rtol=1e-4)
-    mine, theirs = found.pop("drawn"), expected.pop("drawn")
-    assert mine is theirs or mine == pytest.approx(theirs, rel=1e-4)
-    for mine, theirs in zip(found.pop("predicted"), expected.pop("predicted"), strict=True):
-        values = [np.frombuffer(bytes.fromhex(side[2]), side[0]) for side in (mine, theirs)]
-        np.testing.assert_allclose(*values, rtol=1e-3, atol=1e-5)
-    assert found == expected
 
 
 @pytest.mark.parametrize("name", PLAIN)

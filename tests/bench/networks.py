@@ -152,7 +152,7 @@ def _differences(latest: dict[str, Any]) -> tuple[float, float]:
 
 
 def _flops(X: Any, y: Any) -> float:
-    """Multiplications and additions of the products of matrices of all fits: no search can do with less."""
+    """Multiplications and additions of the products of matrices of all fits, with zeros, too."""
     train, test = len(X) * (FOLDS - 1) / FOLDS, len(X) / FOLDS
     columns, kinds = X.shape[1], len(np.unique(y))
     forward = sum(2 * h * (columns + kinds) for h in HIDDEN)

@@ -12,6 +12,7 @@ known to give Keras' own bits takes Keras' own method, and the report says why.
 - ``_data``: rows as tensors, kept between fits; the order in which Keras draws them.
 - ``_compiled``: the opt-in that gives up the last bits.
 - ``_flat``: what it trains; ``_columns``: input columns that it leaves out.
+- ``_zeros``: where it leaves all zeros out; ``_sparse``, ``sparse.c``: the loop that does.
 - ``_methods``: what stands in for ``fit``, ``evaluate`` and ``predict``.
 - ``_seeding``: seeding that leaves instantiated graphs alone.
 - ``_variables``: variables that share kernels.

@@ -51,7 +51,7 @@ def check(model: Any, training: bool = False) -> None:
         raise Unknown(f"loss reduction {loss.reduction}")
     if getattr(loss, "fn", None) not in FUNCTIONS:
         raise Unknown(f"loss {loss.name}")
-    for metric in _metrics(model):
+    for metric in metrics(model):
         if getattr(metric, "_fn", None) not in FUNCTIONS:
             raise Unknown(f"metric {metric.name}")
 
@@ -152,9 +152,10 @@ def _step(flat: Flat, x: Any, y: Any, count: Any) -> None:
         loss = tf.add_n([mean, *losses])
     model._loss_tracker.update_state(loss, sample_weight=count)
     model.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-    for metric in _metrics(model):
+    for metric in metrics(model):
         metric.update_state(y, output, sample_weight=real)
 
 
-def _metrics(model: Any) -> list[Any]:
+def metrics(model: Any) -> list[Any]:
+    """Return the metrics that a model was compiled with."""
     return list(model._compile_metrics.metrics) if model._compile_metrics else []

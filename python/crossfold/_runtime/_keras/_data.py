@@ -60,14 +60,26 @@ def tensor(array: Any, what: str, rows: int | None = None) -> Any:
 def in_order(rows: Any, order: Any, cut: Callable[[], Any] | None = None) -> Any:
     """Return the rows of a tensor in an order, then first ones to the same length.
 
-    They are kept where the order is one that comes again. ``cut`` returns what of the rows is wanted.
+    ``cut`` returns what of the rows is wanted.
     """
-    # What they are made of is kept with them, so that its ids stay what they are.
-    key = (id(rows), id(order), cut is not None)
+
+    def make() -> Any:
+        indices = tf.pad(tf.cast(order, tf.int32), [[0, len(rows) - len(order)]])
+        return tf.gather(cut() if cut else rows, indices)
+
+    return ordered(("in order", cut is not None), rows, order, make)
+
+
+def ordered(what: Any, rows: Any, order: Any, make: Callable[[], Any]) -> Any:
+    """Return what ``make`` makes of the rows of a tensor in an order.
+
+    It is kept where the order is one that comes again.
+    """
+    # What it is made of is kept with it, so that its ids stay what they are.
+    key = (id(rows), id(order), what)
     if (kept := _found(key)) is not None:
         return kept
-    indices = tf.pad(tf.cast(order, tf.int32), [[0, len(rows) - len(order)]])
-    made = tf.gather(cut() if cut else rows, indices)
+    made = make()
     if _orders.holds(order):
         _keep(key, made, rows, order)
     return made
@@ -153,4 +165,6 @@ def _held_bytes() -> int:
 
 
 def _size(made: Any) -> int:
-    return int(made.dtype.size * np.prod(made.shape))
+    if tf.is_tensor(made):
+        return int(made.dtype.size * np.prod(made.shape))
+    return int(made.nbytes)

@@ -17,7 +17,7 @@ from keras.src.utils.python_utils import pythonify_logs
 from tensorflow.python.framework import config
 
 from crossfold._runtime import _ways
-from crossfold._runtime._keras import _columns, _compiled, _data, _known, _pristine, _state, _twin
+from crossfold._runtime._keras import _columns, _compiled, _data, _known, _pristine, _state, _twin, _zeros
 from crossfold._runtime._keras._known import Unknown
 
 BATCH = 32
@@ -36,7 +36,8 @@ CLOSE = {
     "evaluate": "keras: evaluations in large batches (close, not bit-equal)",
     "predict": "keras: predictions in large batches (close, not bit-equal)",
 }
-WITHOUT_ZEROS = "keras: columns of zeros left out"
+WITHOUT_COLUMNS = "keras: columns of zeros left out"
+WITHOUT_ZEROS = "keras: zeros left out"
 
 close_enough = False
 """Whether plain networks may differ from Keras in low bits: the option ``compiled_keras``."""
@@ -208,13 +209,23 @@ def _trainer(
         rows = _Rows.of(x, y, batch, padded=True)
         twin = _traced(model, architecture, rows)
         if _is_plain(model, training=True):
-            columns = _columns.left(model, rows.x)
-            if columns is not None:
-                _ways.note(WITHOUT_ZEROS)
-            return CLOSE["fit"], rows, _compiled.train(twin, rows.batch, rows.x, rows.y, columns)
+            return CLOSE["fit"], rows, _compiled_loop(model, twin, rows)
     rows = _Rows.of(x, y, batch)
     epoch = _traced(model, architecture, rows).train(rows.batch, rows.ragged)
     return EXACT["fit"], rows, lambda handles, order: epoch(handles, rows.x, rows.y, order)
+
+
+def _compiled_loop(model: Any, twin: _twin.Twin, rows: _Rows) -> Callable[[Any, Any], Any]:
+    """Return a function of (handles, order) that trains a plain network for one epoch, without the zeros of
+    its rows where that is sooner."""
+    columns = _columns.left(model, rows.x)
+    sparse = _zeros.trainer(model, twin, rows.x, rows.y, rows.count, rows.batch, columns)
+    if sparse is not None:
+        _ways.note(WITHOUT_ZEROS)
+        return sparse
+    if columns is not None:
+        _ways.note(WITHOUT_COLUMNS)
+    return _compiled.train(twin, rows.batch, rows.x, rows.y, columns)
 
 
 def _is_plain(model: Any, training: bool = False) -> bool:

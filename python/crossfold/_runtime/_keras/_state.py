@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 
 def handles(model: Any, compiled: bool = True) -> list[Any]:
@@ -23,6 +24,17 @@ def variables(model: Any, compiled: bool = True) -> list[Any]:
     if compiled:
         found += [*model.metrics_variables, *model.optimizer.variables]
     return found
+
+
+def read(variable: Any) -> Any:
+    """Return what a variable holds: an array of its own, or a number."""
+    tensor = tf.raw_ops.ReadVariableOp(resource=variable._value.handle, dtype=variable.dtype)
+    return tensor.numpy()
+
+
+def write(variable: Any, value: Any) -> None:
+    """Give a variable a value of its own shape and dtype, which nobody may change afterwards."""
+    tf.raw_ops.AssignVariableOp(resource=variable._value.handle, value=value)
 
 
 def build(model: Any, y: Any, weights: list[Any] | None = None) -> None:
